@@ -1,0 +1,1 @@
+"""Adapters: weights with their facts, and how they are attached to a network."""

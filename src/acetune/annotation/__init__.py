@@ -1,0 +1,1 @@
+"""Finding out what a song sounds like, ranked by who says so."""

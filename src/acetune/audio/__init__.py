@@ -1,0 +1,1 @@
+"""Sound on the disk and in memory: reading, writing, levels. No torch."""

@@ -1,0 +1,97 @@
+"""Everything that can be swapped, one line each: a name and where its code lives, resolved when first used.
+
+To add a part, write one file, add one line here, and let the conformance test of its kind adopt it
+(`docs/extending.md`).
+"""
+
+from __future__ import annotations
+
+import difflib
+from importlib import import_module
+from typing import Any
+
+from acetune.errors import SettingError
+
+#: The verbs of the Python library; the command line has the same names.
+VERBS = {
+    "scan": "acetune.data.scan:scan",
+    "annotate": "acetune.annotation.annotate:annotate",
+    "encode": "acetune.encoding.encode:encode",
+    "train": "acetune.training.train:train",
+    "resume": "acetune.training.train:resume",
+    "generate": "acetune.generation.generate:generate",
+    "export": "acetune.formats.export:export",
+    "plan": "acetune.planning.plan:plan",
+    "report": "acetune.monitor.report:report",
+    "quickstart": "acetune.quickstart:quickstart",
+    "doctor": "acetune.doctor:doctor",
+}
+
+#: Model families: the torch-free card, which names the rest.
+FAMILIES = {
+    "acestep_v15": "acetune.families.acestep_v15.variants:CARD",
+}
+
+ANNOTATORS = {
+    "tempo": "acetune.annotation.tempo:TempoAnnotator",
+    "key": "acetune.annotation.key:KeyAnnotator",
+}
+
+OPTIMIZERS = {
+    "adamw": "acetune.training.optim:adamw",
+}
+
+SCHEDULES = {
+    "cosine": "acetune.training.optim:cosine",
+    "constant": "acetune.training.optim:constant",
+}
+
+EXPORTERS = {
+    "universal": "acetune.formats.universal:UNIVERSAL",
+    "peft": "acetune.formats.peft:PEFT",
+}
+
+_TABLES = {
+    "verb": VERBS,
+    "family": FAMILIES,
+    "annotator": ANNOTATORS,
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+    "exporter": EXPORTERS,
+}
+
+
+def names(kind: str) -> tuple[str, ...]:
+    """Return the names of a kind in catalogue order."""
+    return tuple(_TABLES[kind])
+
+
+def resolve(kind: str, name: str) -> Any:
+    """Return the part of this name.
+
+    Raises:
+        SettingError: If there is none; the nearest name is offered.
+    """
+    target = _TABLES[kind].get(name)
+    if target is None:
+        raise SettingError(
+            "catalog.unknown",
+            kind=kind,
+            name=name,
+            known=", ".join(names(kind)),
+            hint=nearest(name, names(kind)),
+        )
+    return attribute(target)
+
+
+def attribute(target: str) -> Any:
+    """Return what ``module:attribute`` names, or the module itself."""
+    module, _, name = target.partition(":")
+    loaded = import_module(module)
+    return getattr(loaded, name) if name else loaded
+
+
+def nearest(word: str, known: tuple[str, ...]) -> str:
+    """Return ' Did you mean ...?' for a misspelt word, or nothing."""
+    match = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f" Did you mean {match[0]!r}?" if match else ""

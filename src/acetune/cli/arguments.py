@@ -1,0 +1,21 @@
+"""Arguments that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder that holds the songs.", show_default=False)]
+Dataset = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="DATASET", help="Folder of scanned songs; in place of data.dataset of the recipe.", show_default=False
+    ),
+]
+Config = Annotated[
+    Path | None, typer.Option("--config", "-c", help="Recipe file (YAML) with knobs.", show_default=False)
+]
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="Name or folder of a run.", show_default=False)]
+Name = Annotated[str | None, typer.Option("--name", help="Name of the run; else one is made up.", show_default=False)]

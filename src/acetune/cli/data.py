@@ -1,0 +1,108 @@
+"""Commands that prepare songs: scan, annotate, encode."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from acetune.catalog import resolve
+from acetune.cli.arguments import Config, Dataset, Folder
+from acetune.cli.session import session_of
+from acetune.monitor.lines import amount, clock
+
+if TYPE_CHECKING:
+    from acetune.data.manifest import Manifest
+
+_WORDS = Annotated[
+    str, typer.Option(help="Fields whose values may be replaced, separated by commas; a person's are kept.")
+]
+
+
+def scan(
+    context: typer.Context,
+    folder: Folder,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail if any song cannot be used.")] = False,
+    trigger: Annotated[
+        str | None, typer.Option(help="Word that calls the adapter up, for every song.", show_default=False)
+    ] = None,
+    trigger_position: Annotated[
+        Literal["prepend", "append", "replace"], typer.Option(help="Where the trigger goes in a caption.")
+    ] = "prepend",
+) -> None:
+    """Find the songs of a folder and write down what is known.
+
+    Measures each song and writes metadata.jsonl into the folder. Text, lyric and CSV files beside the songs are read;
+    what a person wrote into metadata.jsonl is never replaced.
+    """
+    session = session_of(context)
+    found = resolve("verb", "scan")(folder, strict=strict, job=session.job)
+    if trigger is not None:
+        _set_trigger(folder, trigger, trigger_position)
+    tracks = found.manifest.tracks
+    seconds = sum(track.seconds for track in tracks)
+    skipped = [{"path": song.path, "code": song.reason_code, "reason": song.message} for song in found.skipped]
+    counts = {"tracks": len(tracks), "seconds": round(seconds, 1), "added": len(found.added)}
+    session.finish(
+        {**counts, "dropped": len(found.dropped), "ignored": found.ignored, "skipped": skipped},
+        session.words("scanned", tracks=len(tracks), time=clock(seconds), added=len(found.added), skipped=len(skipped)),
+        session.words("next", command=f'acetune annotate "{folder}"'),
+    )
+
+
+def annotate(
+    context: typer.Context,
+    folder: Folder,
+    annotators: Annotated[str, typer.Option(help="What to find out, separated by commas.")] = "tempo,key",
+    overwrite: _WORDS = "",
+) -> None:
+    """Find tempo and key of the songs where nobody wrote them."""
+    session = session_of(context)
+    done = resolve("verb", "annotate")(
+        folder, annotators=_split(annotators), overwrite=_split(overwrite), job=session.job
+    )
+    session.finish(
+        vars(done),
+        session.words("annotated", written=_size(done.written), kept=_size(done.kept), skipped=_size(done.skipped)),
+        session.words("next", command=f'acetune train "{folder}"'),
+    )
+
+
+def encode(context: typer.Context, dataset: Dataset = None, config: Config = None) -> None:
+    """Turn songs and texts into what the network reads.
+
+    Only what is new or changed is done. Training does this by itself; alone it is useful on a machine without a good
+    graphics card.
+    """
+    session = session_of(context)
+    recipe = session.resolve(config=config, dataset=dataset).recipe
+    done = resolve("verb", "encode")(recipe, home=session.home, job=session.job)
+    session.finish(
+        vars(done),
+        session.words(
+            "encoded", encoded=done.encoded, reused=done.reused, skipped=len(done.skipped), size=amount(done.bytes)
+        ),
+    )
+
+
+def _set_trigger(folder: Path, trigger: str, position: Literal["prepend", "append", "replace"]) -> None:
+    """Write the trigger into the data set's settings."""
+    from acetune.data import manifest as manifests
+
+    def change(manifest: Manifest | None) -> Manifest:
+        known = manifest or manifests.load(folder)
+        return replace(known, settings=replace(known.settings, trigger=trigger, trigger_position=position))
+
+    manifests.update(folder, change)
+
+
+def _split(words: str) -> tuple[str, ...]:
+    """Return the words of a list with commas."""
+    return tuple(word.strip() for word in words.split(",") if word.strip())
+
+
+def _size(value: object) -> int:
+    """Return a count, or how many a collection holds."""
+    return len(value) if isinstance(value, (tuple, list, dict)) else int(str(value))

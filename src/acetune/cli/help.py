@@ -1,0 +1,115 @@
+"""What help says beyond a command's own options: examples, options of every command, and the knobs."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from acetune.cli.tables import align
+
+if TYPE_CHECKING:
+    from acetune.knobs import Knob
+
+EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
+    "": ("acetune quickstart", "acetune quickstart ./my_songs --model turbo", "acetune train --help"),
+    "quickstart": ("acetune quickstart", "acetune quickstart ./my_songs --model turbo --rank 32 --name my-style"),
+    "scan": ("acetune scan ./my_songs", "acetune scan ./my_songs --trigger zxband --strict"),
+    "annotate": ("acetune annotate ./my_songs", "acetune annotate ./my_songs --annotators tempo --overwrite bpm"),
+    "encode": ("acetune encode ./my_songs --model turbo",),
+    "plan": ("acetune plan ./my_songs --model turbo --epochs 50",),
+    "train": (
+        "acetune train ./my_songs --model turbo --name my-style",
+        "acetune train ./my_songs --model base --rank 32 --optim.lr 2e-4 --steps 1500",
+        "acetune train -c recipe.yaml --on-existing resume --name my-style",
+    ),
+    "resume": ("acetune resume my-style", "acetune resume my-style --steps 3000"),
+    "generate": (
+        "acetune generate --model turbo --caption 'warm lo-fi piano, 80 bpm' --seconds 60 -o piano.flac",
+        "acetune generate --model turbo --adapter my-style_final.safetensors --caption 'zxband, rock' --seed 7",
+    ),
+    "export": ("acetune export my-style", "acetune export my-style --to universal --to peft -o ./exports"),
+    "report": ("acetune report my-style", "acetune report my-style --lang zh"),
+    "doctor": ("acetune doctor",),
+    "runs ls": ("acetune runs ls",),
+    "runs show": ("acetune runs show my-style",),
+    "runs logs": ("acetune runs logs my-style -f", "acetune runs logs my-style --json"),
+    "runs stop": ("acetune runs stop my-style",),
+    "models ls": ("acetune models ls",),
+    "models where": ("acetune models where turbo",),
+    "models get": ("acetune models get turbo", "HF_ENDPOINT=https://my.mirror acetune models get turbo"),
+    "models verify": ("acetune models verify turbo",),
+    "cache ls": ("acetune cache ls",),
+    "cache prune": ("acetune cache prune --keep-days 30",),
+    "config show": ("acetune config show --model turbo > recipe.yaml", "acetune config show -c recipe.yaml --origin"),
+    "config validate": ("acetune config validate recipe.yaml",),
+    "config schema": ("acetune config schema", "acetune config schema --json"),
+}
+
+#: Options that every command has.
+EVERYWHERE: Final = (
+    ("--home FOLDER", "Workspace for weights, cache and runs; else ACETUNE_HOME, else ./acetune."),
+    ("--json", "Events as one JSON object a line on standard output, the result last; texts go to standard error."),
+    ("--quiet, -q", "Only warnings, errors and the result."),
+    ("--lang en|zh", "Language of messages; else ACETUNE_LANG, else English."),
+    ("--debug", "Show where an error arose."),
+    ("--version", "Show the version, alone."),
+)
+
+
+def trailer(command: str, with_knobs: bool) -> str:
+    """Return what comes after the help of a command."""
+    parts = ["", "Options of every command:", *_table(EVERYWHERE)]
+    if with_knobs:
+        parts += ["", *knob_lines()]
+    if command in EXAMPLES:
+        parts += ["", "Examples:", *(f"  {example}" for example in EXAMPLES[command])]
+    return "\n".join(parts)
+
+
+def knob_lines() -> list[str]:
+    """Return every knob by section: flag, unit, default, range, and what it does."""
+    from acetune.cli.options import all_knobs, short_names
+
+    shorts, section = short_names(), ""
+    lines: list[str] = []
+    for knob in all_knobs():
+        name = knob.name.partition(".")[0]
+        if name != section:
+            section = name
+            lines += [*([""] if lines else []), f"Knobs of section {section}:"]
+        flag = ", ".join(filter(None, (shorts.get(knob.name), f"--{knob.name}")))
+        lines.append(f"  {flag}  [{'; '.join(facts(knob))}]")
+        lines += _wrapped(knob.help, 6)
+    return lines
+
+
+def facts(knob: Knob) -> list[str]:
+    """Return default, unit, range and whether a knob may change when a run is resumed."""
+    found = [f"default {default(knob)}"]
+    if knob.unit:
+        found.append(knob.unit)
+    if knob.range:
+        found.append(knob.range)
+    if knob.free:
+        found.append("free on resume")
+    return found
+
+
+def default(knob: Knob) -> str:
+    """Return a knob's default as one writes it."""
+    if knob.default is None or knob.default == "":
+        return "none"
+    return str(knob.default).lower() if isinstance(knob.default, bool) else str(knob.default)
+
+
+def _table(rows: Sequence[tuple[str, str]]) -> list[str]:
+    """Return names and their meaning in two columns."""
+    return ["  " + line for line in align([], rows)]
+
+
+def _wrapped(text: str, indent: int) -> list[str]:
+    """Return a text in lines that fit the terminal."""
+    columns = min(120, max(60, shutil.get_terminal_size().columns))
+    return textwrap.wrap(text, columns, initial_indent=" " * indent, subsequent_indent=" " * indent)

@@ -1,0 +1,112 @@
+"""Commands that use what was trained: generate, export, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from acetune.catalog import resolve
+from acetune.cli.arguments import RunName
+from acetune.cli.session import session_of
+
+_AUTO = "else what the variant wants"
+
+
+def generate(  # noqa: PLR0913 - one parameter a flag
+    context: typer.Context,
+    caption: Annotated[str, typer.Option(help="Style, instruments, mood; with the trigger.", show_default=False)],
+    lyrics: Annotated[
+        str | None, typer.Option(help="Words to sing, or a text file with them.", show_default="instrumental")
+    ] = None,
+    language: Annotated[str | None, typer.Option(help="Language code of the lyrics.", show_default=False)] = None,
+    bpm: Annotated[float | None, typer.Option(help="Tempo.", show_default=False)] = None,
+    keyscale: Annotated[str | None, typer.Option(help="Key, such as 'F# minor'.", show_default=False)] = None,
+    timesignature: Annotated[str | None, typer.Option(help="2, 3, 4 or 6.", show_default=False)] = None,
+    seconds: Annotated[float, typer.Option(help="Length.", min=1, max=600)] = 30.0,
+    model: Annotated[str, typer.Option(help="Variant (`acetune models ls`).")] = "tiny",
+    model_path: Annotated[
+        Path | None, typer.Option(help="Its weights, where they are not in a usual place.", show_default=False)
+    ] = None,
+    adapter: Annotated[Path | None, typer.Option(help="Adapter file or folder to put on.", show_default=False)] = None,
+    strength: Annotated[
+        list[float] | None, typer.Option(help="Of the adapter, 0 is without; again for more.", show_default="1.0")
+    ] = None,
+    seed: Annotated[list[int] | None, typer.Option(help="Seed; again for more pieces.", show_default="0")] = None,
+    steps: Annotated[int | None, typer.Option(help=f"Sampling steps; {_AUTO}.", min=1, show_default=False)] = None,
+    shift: Annotated[float | None, typer.Option(help=f"Shift of the times; {_AUTO}.", show_default=False)] = None,
+    guidance: Annotated[float | None, typer.Option(help=f"Guidance, 1 is none; {_AUTO}.", show_default=False)] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="File (.wav, .flac) or folder.", show_default=False)
+    ] = None,
+    device: Annotated[str, typer.Option(help="Device; auto is the best there is.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+) -> None:
+    """Make music from a caption, with or without an adapter."""
+    from acetune import Request
+
+    session = session_of(context)
+    request = Request(
+        caption=caption,
+        lyrics=_text(lyrics),
+        language=language,
+        bpm=bpm,
+        keyscale=keyscale,
+        timesignature=timesignature,
+        seconds=seconds,
+        variant=model,
+        model_path=None if model_path is None else str(model_path),
+        adapter=adapter,
+        strengths=tuple(strength or (1.0,)),
+        seeds=tuple(seed or (0,)),
+        steps=steps,
+        shift=shift,
+        guidance=guidance,
+        out=out,
+        device=device,
+        dtype=dtype,
+    )
+    paths = resolve("verb", "generate")(request, home=session.home, job=session.job)
+    session.finish({"paths": paths}, *map(str, paths))
+
+
+def export(
+    context: typer.Context,
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="Name or folder of a run, or an adapter file.", show_default=False)
+    ],
+    to: Annotated[list[str] | None, typer.Option(help="Format; again for more.", show_default="universal")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder to write to; else the run's own.", show_default=False)
+    ] = None,
+    dtype: Annotated[str, typer.Option(help="Number format of the weights.")] = "bfloat16",
+) -> None:
+    """Write an adapter for other programs, and check it.
+
+    Each file is read back and compared before it counts as done. `universal` is one file for ComfyUI and diffusers;
+    `peft` is a folder for PEFT and the official app.
+    """
+    session = session_of(context)
+    paths = resolve("verb", "export")(
+        source, to=tuple(to or ("universal",)), out=out, dtype=dtype, home=session.home, job=session.job
+    )
+    session.finish({"paths": paths}, *map(str, paths))
+
+
+def report(context: typer.Context, run: RunName) -> None:
+    """Write a run's report.html: did it learn?
+
+    One page with the verdict, curves, before/after audio, the files and how to use them. It opens in any browser and
+    asks the network for nothing.
+    """
+    session = session_of(context)
+    path = resolve("verb", "report")(run, home=session.home, language=session.options.language)
+    session.finish({"path": path}, str(path))
+
+
+def _text(lyrics: str | None) -> str | None:
+    """Return lyrics, read from a file where they name one."""
+    if lyrics is None or "\n" in lyrics or not lyrics.endswith((".txt", ".lrc")) or not Path(lyrics).is_file():
+        return lyrics
+    return Path(lyrics).read_text(encoding="utf-8-sig")

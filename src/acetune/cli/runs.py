@@ -1,0 +1,120 @@
+"""Commands about trainings: list, show, follow, stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from acetune.cli.arguments import RunName
+from acetune.cli.session import Session, session_of
+from acetune.cli.tables import align
+
+if TYPE_CHECKING:
+    from acetune.run import Run
+
+
+def list_runs(context: typer.Context) -> None:
+    """List the runs of the workspace, the oldest first."""
+    from acetune.run import Run
+    from acetune.workspace import Workspace
+
+    session = session_of(context)
+    rows = [_row(Run(folder)) for folder in Workspace.at(session.home).list_runs()]
+    heads = [session.words(f"column_{name}") for name in ("run", "state", "step", "variant", "verdict", "when")]
+    session.finish({"runs": rows}, *align(heads, [list(map(str, row.values())) for row in rows]))
+
+
+def show(context: typer.Context, run: RunName) -> None:
+    """Show what one run is, how far it is and what came of it."""
+    from acetune.monitor.summary import summarise
+    from acetune.run import Run
+    from acetune.workspace import Workspace
+
+    session = session_of(context)
+    found = Run(Workspace.at(session.home).find_run(run))
+    summary = summarise(found)
+    recipe = summary.recipe
+    facts: dict[str, object] = {
+        **_row(found),
+        "folder": str(found.folder),
+        "dataset": recipe.data.dataset,
+        "rank": recipe.adapter.rank,
+        "alpha": recipe.adapter.alpha,
+        "loss": summary.steps[-1].loss if summary.steps else None,
+        "difference": summary.validations[-1].difference if summary.validations else None,
+        "adapter": summary.result.get("adapter"),
+        "warnings": len([notice for notice in summary.notices if notice.severity != "info"]),
+    }
+    lines = [[session.words(f"column_{name}"), str(value)] for name, value in facts.items() if value not in (None, "")]
+    session.finish(facts, *align([], lines))
+
+
+def logs(
+    context: typer.Context,
+    run: RunName,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends or Ctrl+C.")] = False,
+) -> None:
+    """Show a run's events.
+
+    With --json all of them, else as many lines as a person reads.
+    """
+    from acetune.monitor import log
+    from acetune.run import Run
+    from acetune.workspace import Workspace
+
+    session = session_of(context)
+    found = Run(Workspace.at(session.home).find_run(run))
+    for event in log.follow(found, stop=_until(found, session) if follow else _at_once):
+        session.report(event)
+    session.console.close()
+
+
+def stop(context: typer.Context, run: RunName) -> None:
+    """Ask a run to save and stop; `acetune resume` goes on."""
+    from acetune.run import Run
+    from acetune.workspace import Workspace
+
+    session = session_of(context)
+    found = Run(Workspace.at(session.home).find_run(run))
+    running = found.owner() is not None
+    if running:
+        found.ask("stop")
+    session.finish({"asked": running}, session.words("asked_to_stop" if running else "not_running", run=found.name))
+
+
+def _row(run: Run) -> dict[str, object]:
+    """Return what a list says about a run; one whose files cannot be read is listed with the reason."""
+    from acetune.errors import AcetuneError
+    from acetune.monitor.summary import summarise
+
+    try:
+        summary = summarise(run)
+    except AcetuneError as damage:
+        return {"run": run.name, "state": damage.code, "step": "", "variant": "", "verdict": "", "when": ""}
+    step = f"{summary.step}/{summary.total}" if summary.total else str(summary.step)
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(summary.started)) if summary.started else ""
+    verdict = summary.verdict.verdict if summary.verdict else ""
+    return {
+        "run": run.name,
+        "state": summary.state,
+        "step": step,
+        "variant": summary.recipe.model.variant,
+        "verdict": verdict,
+        "when": when,
+    }
+
+
+def _until(run: Run, session: Session) -> Callable[[], bool]:
+    """Return what says that a run is over or that somebody pressed Ctrl+C."""
+    return lambda: session.stop() or run.owner() is None
+
+
+def _at_once() -> bool:
+    """Stop after one look."""
+    return True
+
+
+COMMANDS: Mapping[str, Callable[..., None]] = {"ls": list_runs, "show": show, "logs": logs, "stop": stop}

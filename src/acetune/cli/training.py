@@ -1,0 +1,124 @@
+"""Commands that train: quickstart, plan, train, resume."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from acetune.catalog import resolve
+from acetune.cli.arguments import Config, Dataset, Name, RunName
+from acetune.cli.session import Session, session_of
+from acetune.monitor.lines import amount, clock
+
+if TYPE_CHECKING:
+    from acetune.planning.plan import Plan
+    from acetune.quickstart import QuickstartResult
+    from acetune.recipe import Recipe
+    from acetune.training.train import TrainResult
+
+
+def quickstart(
+    context: typer.Context,
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="FOLDER", help="Songs; without it eight short ones are made.", show_default=False),
+    ] = None,
+    name: Name = None,
+) -> None:
+    """Do the whole job, from a folder of songs to a report.
+
+    Scans, finds tempo and key, encodes, trains, validates, exports, generates before/after audio, writes report.html.
+    Without a folder it makes eight short songs and trains on a tiny embedded network, in about a minute on any machine:
+    a test of the installation whose sound is noise. With a folder and --model turbo it is the real thing.
+    """
+    session = session_of(context)
+    done = resolve("verb", "quickstart")(
+        folder, settings=session.settings, name=name, home=session.home, job=session.job
+    )
+    session.finish(vars(done), *_outcome(session, done.run, done), session.words("report", path=done.report))
+
+
+def plan(context: typer.Context, dataset: Dataset = None, config: Config = None) -> None:
+    """Say what a training would take; nothing is started.
+
+    Steps, epochs, memory, disk and minutes, with warnings about what will not go well.
+    """
+    session = session_of(context)
+    planned = _planned(session, session.resolve(config=config, dataset=dataset).recipe)
+    warnings = (session.words("plan_warning", text=text) for text in planned.warnings)
+    session.finish(planned.to_json(), *_plan_lines(session, planned), *warnings)
+
+
+def train(
+    context: typer.Context,
+    dataset: Dataset = None,
+    config: Config = None,
+    name: Name = None,
+    on_existing: Annotated[
+        Literal["refuse", "resume", "new"],
+        typer.Option("--on-existing", help="What to do if a run of this name exists."),
+    ] = "refuse",
+) -> None:
+    """Train an adapter on a folder of scanned songs.
+
+    The plan is shown first. Ctrl+C saves and stops; `acetune resume` goes on. Every knob below is a flag, a key of the
+    recipe file (`section: {knob: value}`) and an environment variable (ACETUNE_SECTION_KNOB); a flag wins over the
+    variable, the variable over the file, the file over the model variant's own defaults.
+    """
+    session = session_of(context)
+    recipe = session.resolve(config=config, dataset=dataset).recipe
+    for line in _plan_lines(session, _planned(session, recipe)):
+        session.say(line)  # its warnings are reported by the training itself
+    done = resolve("verb", "train")(recipe, name=name, on_existing=on_existing, home=session.home, job=session.job)
+    _finish(session, done)
+
+
+def resume(context: typer.Context, run: RunName) -> None:
+    """Go on with a stopped run, or make a finished one longer.
+
+    --steps or --epochs extend a run. Only knobs that may change in the middle of a run are accepted; others are refused
+    by name.
+    """
+    session = session_of(context)
+    done = resolve("verb", "resume")(run, changes=dict(session.knobs), home=session.home, job=session.job)
+    _finish(session, done)
+
+
+def _planned(session: Session, recipe: Recipe) -> Plan:
+    """Return the plan of a recipe."""
+    planned: Plan = resolve("verb", "plan")(recipe, home=session.home)
+    return planned
+
+
+def _plan_lines(session: Session, planned: Plan) -> list[str]:
+    """Return a plan for people."""
+    words = session.words
+    return [
+        words("plan_music", tracks=planned.tracks, minutes=planned.minutes_of_music),
+        words("plan_length", steps=planned.steps, epochs=planned.epochs, per_epoch=planned.steps_per_epoch),
+        words(
+            "plan_machine",
+            memory=amount(planned.memory_bytes),
+            disk=amount(planned.disk_bytes),
+            time=clock(planned.minutes * 60),
+        ),
+    ]
+
+
+def _finish(session: Session, done: TrainResult) -> None:
+    """Give the result of a training."""
+    advice = session.words("next", command=f'acetune report "{done.folder}"')
+    session.finish(vars(done), *_outcome(session, done.folder, done), advice)
+
+
+def _outcome(session: Session, run: Path, done: TrainResult | QuickstartResult) -> list[str]:
+    """Return verdict and adapter for people, and what they are worth where the network is a random one."""
+    from acetune.recipe import family_of
+    from acetune.run import Run
+
+    verdict = session.words.find(f"verdict_{done.verdict.replace(' ', '_')}", done.verdict)
+    lines = [session.words("trained", run=run, verdict=verdict), session.words("adapter", path=done.adapter)]
+    _, variant = family_of(Run(run).recipe.model.variant)
+    return [*lines, session.words("random", variant=variant.name)] if variant.embedded else lines

@@ -1,0 +1,166 @@
+"""Devices, number formats, memory readings and the environment: the only place that names them."""
+
+from __future__ import annotations
+
+import gc
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from acetune.errors import SettingError
+
+if TYPE_CHECKING:
+    import torch
+
+_DTYPES = ("auto", "float32", "bfloat16", "float16")
+
+
+def environment(name: str) -> str | None:
+    """Return the value of ``ACETUNE_<name>``; an empty value counts as unset."""
+    return os.environ.get(f"ACETUNE_{name}") or None
+
+
+def offline() -> bool:
+    """Whether the user forbade downloads (``HF_HUB_OFFLINE=1``)."""
+    return os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on")
+
+
+def device(name: str = "auto") -> torch.device:
+    """Return a device that exists here.
+
+    Args:
+        name: "auto" (the best there is), "cpu", "cuda", "cuda:1", "mps" or "xpu".
+
+    Raises:
+        SettingError: If torch cannot use that device on this machine.
+    """
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        wanted = torch.device(name)
+        torch.empty(1, device=wanted)
+    except (RuntimeError, AssertionError) as cause:
+        raise SettingError("compute.no_device", device=name, torch=torch.__version__) from cause
+    return wanted
+
+
+def dtype(name: str, where: torch.device) -> torch.dtype:
+    """Return the number format of frozen weights.
+
+    Args:
+        name: "auto" (bfloat16 on accelerators that have it, float32 elsewhere) or a torch name.
+        where: Device of the weights.
+
+    Raises:
+        SettingError: If the name is not one of ours.
+    """
+    import torch
+
+    if name not in _DTYPES:
+        raise SettingError("compute.no_dtype", dtype=name, known=", ".join(_DTYPES))
+    if name != "auto":
+        return getattr(torch, name)  # type: ignore[no-any-return]
+    if where.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    return torch.float32
+
+
+def release(where: torch.device) -> None:
+    """Give memory of models that were dropped back to the device."""
+    import torch
+
+    if where.type == "cuda":
+        gc.collect()  # models hold cycles, and only what is collected can be given back
+        torch.cuda.empty_cache()
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What this machine has, for the planner and the doctor. Sizes in bytes; None where unknown."""
+
+    device: str
+    name: str
+    total_bytes: int | None
+    free_bytes: int | None
+    system: str
+    python: str
+    torch: str
+    torch_build: str
+    nvidia_card: str | None
+
+
+def machine(name: str = "auto") -> Machine:
+    """Read device, memory and the torch build of this machine."""
+    import torch
+
+    chosen = device(name)
+    total, free = _memory(chosen)
+    label = torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else _processor()
+    build = torch.version.cuda and f"CUDA {torch.version.cuda}" or torch.version.hip and f"ROCm {torch.version.hip}"
+    return Machine(
+        device=str(chosen),
+        name=label,
+        total_bytes=total,
+        free_bytes=free,
+        system=sys.platform,
+        python=sys.version.split()[0],
+        torch=torch.__version__,
+        torch_build=build or "CPU",
+        nvidia_card=_nvidia_card(),
+    )
+
+
+def peak_bytes(where: torch.device) -> int | None:
+    """Return the most device memory that was allocated so far; None where torch does not count it."""
+    import torch
+
+    return torch.cuda.max_memory_allocated(where) if where.type == "cuda" else None
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether torch raised this because a device ran out of memory."""
+    import torch
+
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def _memory(where: torch.device) -> tuple[int | None, int | None]:
+    """Return total and free bytes of a device, of the main memory for CPUs."""
+    import torch
+
+    if where.type == "cuda":
+        free, total = torch.cuda.mem_get_info(where)
+        return total, free
+    try:
+        page = os.sysconf("SC_PAGE_SIZE")
+        return page * os.sysconf("SC_PHYS_PAGES"), page * os.sysconf("SC_AVPHYS_PAGES")
+    except (ValueError, AttributeError, OSError):  # Windows and some others have no such counter
+        return None, None
+
+
+def _processor() -> str:
+    """Return the number of cores in words."""
+    return f"{os.cpu_count()} cores"
+
+
+def _nvidia_card() -> str | None:
+    """Return the name of an NVIDIA card, asked of its driver and not of torch; None without one."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return None
+    try:
+        answer = subprocess.run(
+            [tool, "--query-gpu=name", "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer.stdout.strip().splitlines()[0] if answer.returncode == 0 and answer.stdout.strip() else None

@@ -1,0 +1,1 @@
+"""Data sets: tracks, manifests, scanning, splitting. No torch."""

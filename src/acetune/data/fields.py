@@ -1,0 +1,139 @@
+"""What files of any layout say about a song, in the form that `Track` holds.
+
+Files write "N/A", 0 or nothing for what they do not know: all of these are missing values.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TypeAlias
+
+from acetune.data.keys import parse_keyscale
+from acetune.errors import DataError
+from acetune.events import Json
+
+#: What a file says, by the names of `DESCRIPTION`.
+Fields: TypeAlias = Mapping[str, Json]
+
+_NOTHING = frozenset({"", "n/a", "na", "none", "null", "unknown"})
+_METRES = MappingProxyType({"2/4": "2", "3/4": "3", "4/4": "4", "6/8": "6"})
+_KNOWN_METRES = frozenset(_METRES.values())
+_TRUTH = MappingProxyType({"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False})
+
+
+def read_fields(fields: Fields, path: Path) -> tuple[dict[str, object], tuple[DataError, ...]]:
+    """Return the values of `Track` and a finding for each one that cannot be read.
+
+    Fields that acetune does not know say nothing. ``[instrumental]`` as lyrics, as language or among the tags makes
+    a song instrumental; empty lyrics are only missing.
+
+    Args:
+        fields: What a file says.
+        path: That file, for the findings.
+    """
+    values: dict[str, object] = {}
+    findings = []
+    for name, read in _READERS.items():
+        raw = fields.get(name)
+        if raw is None or str(raw).strip().lower() in _NOTHING:
+            continue
+        try:
+            values[name] = read(raw)
+        except ValueError:
+            findings.append(DataError("data.sidecar_value", path=path, field=name, value=str(raw)[:80]))
+    metre = values.get("timesignature")
+    if metre is not None and metre not in _KNOWN_METRES:
+        findings.append(DataError("data.unusual_metre", path=path, value=metre))
+    known = {name: value for name, value in values.items() if value is not None}
+    return _with_instrumental(known), tuple(findings)
+
+
+def read_tags(text: str) -> tuple[str, ...]:
+    """Return the tags of a text with commas, without empty and repeated ones."""
+    return tuple(dict.fromkeys(tag.strip() for tag in re.split("[,，、]", text) if tag.strip()))
+
+
+def _with_instrumental(values: dict[str, object]) -> dict[str, object]:
+    """Return the values with `instrumental` where lyrics, language or tags say so, unless the file denies it."""
+    spoken = {name: value for name, value in values.items() if not _says_instrumental(name, value)}
+    tags = values.get("tags")
+    tagged = isinstance(tags, tuple) and "instrumental" in (tag.lower() for tag in tags)
+    return {"instrumental": True, **spoken} if tagged or len(spoken) < len(values) else spoken
+
+
+def _says_instrumental(name: str, value: object) -> bool:
+    """Whether a field holds nothing but the mark of an instrumental."""
+    return name in ("lyrics", "language") and str(value).strip("[] ").lower() == "instrumental"
+
+
+def _text(raw: Json) -> str:
+    """Return text without space around it."""
+    if not isinstance(raw, str):
+        raise ValueError("not text")
+    return raw.strip()
+
+
+def _tags(raw: Json) -> tuple[str, ...] | None:
+    """Return tags given as a list or as text with commas."""
+    if isinstance(raw, list):
+        raw = ",".join(_text(tag) for tag in raw)
+    return read_tags(_text(raw)) or None
+
+
+def _bpm(raw: Json) -> float | None:
+    """Return beats per minute; 0 says nothing."""
+    bpm = float(str(raw).lower().removesuffix("bpm"))
+    if not math.isfinite(bpm) or bpm < 0:
+        raise ValueError("no tempo")
+    return bpm or None
+
+
+def _keyscale(raw: Json) -> str:
+    """Return a key in ACE-Step's spelling."""
+    key = parse_keyscale(_text(raw))
+    if key is None:
+        raise ValueError("no key")
+    return key
+
+
+def _metre(raw: Json) -> str:
+    """Return a metre that the model knows as its number, any other as written."""
+    text = str(raw).replace(" ", "")
+    if not re.fullmatch(r"\d+(/\d+)?", text):
+        raise ValueError("no metre")
+    return _METRES.get(text, text)
+
+
+def _language(raw: Json) -> str:
+    """Return the language of a code such as "en", "yue" or "zh-CN"."""
+    code = re.fullmatch(r"([a-z]{2,3}|instrumental)([-_]\w+)?", _text(raw).lower())
+    if code is None:
+        raise ValueError("no language code")
+    return code[1]
+
+
+def _flag(raw: Json) -> bool:
+    """Return a truth value in any usual spelling."""
+    flag = _TRUTH.get(str(raw).strip().lower())
+    if flag is None:
+        raise ValueError("neither true nor false")
+    return flag
+
+
+_READERS: Mapping[str, Callable[[Json], object]] = MappingProxyType(
+    {
+        "caption": _text,
+        "tags": _tags,
+        "genre": _text,
+        "lyrics": _text,
+        "bpm": _bpm,
+        "keyscale": _keyscale,
+        "timesignature": _metre,
+        "language": _language,
+        "instrumental": _flag,
+    }
+)

@@ -1,0 +1,93 @@
+"""Results of single tracks, one line each, until they are folded into the manifest."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from acetune.data.rows import marks_from_json, marks_to_json, read_value, to_line
+from acetune.data.settings import INNER
+from acetune.data.track import Mark, Track
+from acetune.events import Json
+from acetune.files import disk_errors
+
+
+@dataclass(frozen=True)
+class Result:
+    """Values that one source found for the track of a path.
+
+    Attributes:
+        values: Field of `DESCRIPTION` to value.
+        marks: Who says so, one for each value.
+        overwrite: Whether values of an equal source are replaced too.
+    """
+
+    path: str
+    values: Mapping[str, object]
+    marks: Mapping[str, Mark]
+    overwrite: bool = False
+
+    def on(self, track: Track) -> Track:
+        """Return the track with these values, except where a higher source spoke."""
+        for name, value in self.values.items():
+            track = track.with_value(name, value, self.marks[name], overwrite=self.overwrite)
+        return track
+
+
+def append(folder: Path, result: Result) -> None:
+    """Put a result on the disk; half a line of a killed process is closed first.
+
+    Raises:
+        DiskFull: If there is no room.
+        NotWritable: If the folder may not be written.
+    """
+    path = _file(folder)
+    line = to_line({**vars(result), "marks": marks_to_json(result.marks)})
+    with disk_errors(path), path.open("a+b") as stream:
+        stream.write(line if _ends_whole(path) else b"\n" + line)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def read_results(folder: Path) -> tuple[Result, ...]:
+    """Return the whole lines of the journal; a half-written one was never acknowledged."""
+    try:
+        lines = _file(folder).read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return ()
+    return tuple(result for line in lines if (result := _result(line)) is not None)
+
+
+def empty(folder: Path) -> None:
+    """Remove the journal; its results are in the manifest."""
+    with disk_errors(folder):
+        _file(folder).unlink(missing_ok=True)
+
+
+def _result(line: bytes) -> Result | None:
+    """Return the result of a line; None if it is not whole."""
+    try:
+        row: dict[str, Json] = json.loads(line)
+        values = {name: read_value(name, value) for name, value in row["values"].items()}  # type: ignore[union-attr]
+        marks = marks_from_json(row["marks"])
+        return Result(str(row["path"]), MappingProxyType(values), marks, bool(row["overwrite"]))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _ends_whole(path: Path) -> bool:
+    """Whether a file is empty or its last line has an end."""
+    with path.open("rb") as stream:
+        if stream.seek(0, os.SEEK_END) == 0:
+            return True
+        stream.seek(-1, os.SEEK_END)
+        return stream.read(1) == b"\n"
+
+
+def _file(folder: Path) -> Path:
+    """Return where the journal of a data set is."""
+    return folder / INNER / "journal.jsonl"

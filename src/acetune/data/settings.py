@@ -1,0 +1,83 @@
+"""What holds for a whole data set: ``.acetune/dataset.yaml``, written once and edited by people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, get_args
+
+from acetune.errors import DataError
+from acetune.files import write_text
+
+TriggerPosition = Literal["prepend", "append", "replace"]
+
+#: Folder inside a data set that holds what acetune needs beside the manifest.
+INNER: Final = ".acetune"
+_VERSION: Final = 1
+
+
+@dataclass(frozen=True)
+class DatasetSettings:
+    """What holds for a whole data set.
+
+    Attributes:
+        name: How the data set is called.
+        trigger: Activation word of every track that has none of its own.
+        trigger_position: Where the trigger goes in a caption.
+    """
+
+    name: str
+    trigger: str | None = None
+    trigger_position: TriggerPosition = "prepend"
+
+
+def read_settings(folder: Path) -> DatasetSettings:
+    """Return the settings of a data set; where nothing is written it is called as its folder.
+
+    Raises:
+        DataError: If the file cannot be read, has an unknown key, or a newer acetune wrote it.
+    """
+    import yaml
+
+    path = _file(folder)
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8-sig")) if path.is_file() else {}
+    except (yaml.YAMLError, UnicodeDecodeError) as cause:
+        raise DataError("data.bad_settings", path=path, cause=" ".join(str(cause).split())) from cause
+    if not isinstance(values, dict):
+        raise DataError("data.bad_settings", path=path, cause=values)
+    return _settings({"name": folder.resolve().name, **values}, path)
+
+
+def write_settings(folder: Path, settings: DatasetSettings) -> None:
+    """Write the settings of a data set if they changed: the comments of a person live in that file.
+
+    Raises:
+        DiskFull: If there is no room.
+        NotWritable: If the folder may not be written.
+    """
+    import yaml
+
+    if not _file(folder).is_file() or read_settings(folder) != settings:
+        values = {"version": _VERSION, **vars(settings)}
+        write_text(_file(folder), yaml.safe_dump(values, allow_unicode=True, sort_keys=False))
+
+
+def _settings(values: dict[str, object], path: Path) -> DatasetSettings:
+    """Return the settings of a document."""
+    version = values.pop("version", _VERSION)
+    if not isinstance(version, int) or version > _VERSION:
+        raise DataError("data.newer", path=path, version=version, known=_VERSION)
+    try:
+        settings = DatasetSettings(**values)  # type: ignore[arg-type]  # checked by the next lines
+    except TypeError as cause:
+        raise DataError("data.bad_settings", path=path, cause=cause) from cause
+    texts = all(isinstance(text, str) for text in (settings.name, settings.trigger or ""))
+    if not texts or settings.trigger_position not in get_args(TriggerPosition):
+        raise DataError("data.bad_settings", path=path, cause=values)
+    return settings
+
+
+def _file(folder: Path) -> Path:
+    """Return where the settings of a data set are."""
+    return folder / INNER / "dataset.yaml"

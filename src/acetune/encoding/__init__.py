@@ -1,0 +1,1 @@
+"""Encoding songs once, and the cache that keeps them."""

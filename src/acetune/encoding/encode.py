@@ -1,0 +1,216 @@
+"""The verb `encode`: songs to latents and prompts to conditions, once; later runs only do what is new."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from acetune import compute
+from acetune.audio import files as audio_files
+from acetune.audio import signal
+from acetune.audio.signal import Samples
+from acetune.data import manifest as manifests
+from acetune.data.manifest import Manifest
+from acetune.encoding.cache import Cache
+from acetune.encoding.parts import TrackParts, constants_name, parts_of
+from acetune.errors import DataError, SettingError
+from acetune.events import Job, Progress, StageEnded, StageStarted
+from acetune.families.family import Codec, Conditioner, ModelFamily
+from acetune.recipe import Recipe, family_of
+from acetune.workspace import Workspace
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+#: A track with a larger share of silent frames is refused.
+SILENT_SHARE = 0.95
+#: What the encoders work at.
+RATE_HZ = 48_000
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A track that was left out, and why."""
+
+    path: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class EncodeResult:
+    """What encoding did: parts written now, parts found in the cache, tracks left out, bytes written."""
+
+    encoded: int
+    reused: int
+    skipped: tuple[Skipped, ...]
+    bytes: int
+
+
+@dataclass(frozen=True)
+class EncodedSet:
+    """A data set with every part in the cache."""
+
+    manifest: Manifest
+    parts: tuple[TrackParts, ...]
+    constants: str
+    cache: Cache
+
+
+def encode(recipe: Recipe, *, home: Path | None = None, job: Job | None = None) -> EncodeResult:
+    """Encode a data set for a variant; what is in the cache already is not touched.
+
+    Args:
+        recipe: Its model, data, compute and family sections are read.
+        home: Workspace folder.
+        job: Hears the progress; can stop between tracks.
+
+    Raises:
+        DataError: If no track could be encoded.
+        MissingDependency: If the weights are not here and may not be fetched.
+        Stopped: If asked to; what is done stays.
+    """
+    job = job or Job()
+    workspace = Workspace.at(home)
+    card, _ = family_of(recipe.model.variant)
+    manifest = load_dataset(recipe)
+    workspace.remember(manifest.folder)
+    family: ModelFamily = card.open(recipe, workspace.models, job)
+    return encode_set(manifest, recipe, family, Cache(workspace.cache), job)[1]
+
+
+def load_dataset(recipe: Recipe) -> Manifest:
+    """Return the manifest of the recipe's data set.
+
+    Raises:
+        SettingError: If the recipe names none.
+        DataError: If it was not scanned, or every track is excluded.
+    """
+    if not recipe.data.dataset:
+        raise SettingError("encoding.no_dataset")
+    manifest = manifests.load(Path(recipe.data.dataset).expanduser())
+    if all(track.excluded for track in manifest.tracks):
+        raise DataError("encoding.no_tracks", folder=manifest.folder)
+    return manifest
+
+
+def encode_set(
+    manifest: Manifest, recipe: Recipe, family: ModelFamily, cache: Cache, job: Job
+) -> tuple[EncodedSet, EncodeResult]:
+    """Encode what is missing and return the set with its parts (raises as `encode`)."""
+    device = compute.device(recipe.compute.device)
+    dtype = str(compute.dtype("auto", device))
+    parts = parts_of(manifest, recipe, family, dtype)
+    constants = constants_name(family, dtype)
+    songs = _missing_songs(parts, cache)
+    prompts = _missing_prompts(parts, constants, cache)
+    total = len(songs) + len(prompts)
+    job.report(StageStarted(stage="encode", total=total, unit="parts"))
+    counter = _Counter(job, cache, total)
+    skipped = _encode_songs(songs, manifest, recipe, lambda: family.load_codec(device), counter)
+    compute.release(device)
+    left = tuple(p for p in parts if cache.has("latents", p.latents))
+    if not left:
+        raise DataError("encoding.none_left", count=len(parts), reason=skipped[0].reason)
+    _encode_prompts(prompts, lambda: family.load_conditioner(device), counter)
+    compute.release(device)
+    result = EncodeResult(counter.done - len(skipped), 3 * len(parts) - total, skipped, counter.bytes)
+    job.report(StageEnded(stage="encode", result={"tracks": len(left), "skipped": len(skipped), "bytes": result.bytes}))
+    return EncodedSet(manifest, left, constants, cache), result
+
+
+class _Counter:
+    """Writes parts and reports how far the stage is."""
+
+    def __init__(self, job: Job, cache: Cache, total: int) -> None:
+        self.job, self.cache, self.total = job, cache, total
+        self.done = self.bytes = 0
+
+    def write(self, kind: str, name: str, tensors: Mapping[str, Tensor], item: str) -> None:
+        """Add a part to the cache and count it."""
+        self.cache.write(kind, name, tensors)
+        self.bytes += self.cache.path(kind, name).stat().st_size
+        self.advance(item)
+
+    def advance(self, item: str) -> None:
+        """Count one part and stop if asked to."""
+        self.done += 1
+        self.job.report(Progress(stage="encode", done=self.done, total=self.total, item=item))
+        self.job.check_stop("encode")
+
+
+def _missing_songs(parts: Iterable[TrackParts], cache: Cache) -> tuple[TrackParts, ...]:
+    """Return one track for each latents part that is not in the cache."""
+    missing = {p.latents: p for p in parts if not cache.has("latents", p.latents)}
+    return tuple(missing.values())
+
+
+def _missing_prompts(
+    parts: Iterable[TrackParts], constants: str, cache: Cache
+) -> dict[tuple[str, str], TrackParts | None]:
+    """Return (kind, name) of condition parts that are not in the cache, with a track that needs each."""
+    wanted: dict[tuple[str, str], TrackParts | None] = {("constants", constants): None}
+    for p in parts:
+        wanted.update({("text", name): p for name in p.texts.values()})
+        wanted[("lyrics", p.lyrics)] = p
+    return {place: p for place, p in wanted.items() if not cache.has(*place)}
+
+
+def _encode_songs(
+    songs: tuple[TrackParts, ...], manifest: Manifest, recipe: Recipe, load: Callable[[], Codec], counter: _Counter
+) -> tuple[Skipped, ...]:
+    """Encode the audio of tracks; a track that cannot be read is left out with its reason."""
+    codec = load() if songs else None
+    skipped = []
+    for p in songs:
+        assert codec is not None
+        try:
+            mean, std = codec.encode(_audio(manifest.audio(p.track), recipe))
+            counter.write("latents", p.latents, {"mean": mean, "std": std}, p.track.path)
+        except DataError as error:
+            skipped.append(Skipped(p.track.path, error.code, error.message()))
+            counter.job.notice(error.code, error.message(), subject=p.track.path)
+            counter.advance(p.track.path)
+    return tuple(skipped)
+
+
+def _audio(path: Path, recipe: Recipe) -> Samples:
+    """Return the audio of a track as the encoder wants it.
+
+    Raises:
+        DataError: If it cannot be read or is silent.
+    """
+    audio = audio_files.read(path, rate_hz=RATE_HZ, max_seconds=recipe.data.max_seconds)
+    share = signal.silent_share(audio, RATE_HZ)
+    if share > SILENT_SHARE:
+        raise DataError("encoding.silent", path=path.name, share=round(100 * share))
+    return signal.peak_normalise(audio) if recipe.data.normalise == "peak" else audio
+
+
+def _encode_prompts(
+    prompts: Mapping[tuple[str, str], TrackParts | None], load: Callable[[], Conditioner], counter: _Counter
+) -> None:
+    """Encode condition parts and say what was too long to be read whole."""
+    conditioner = load() if prompts else None
+    for (kind, name), p in prompts.items():
+        assert conditioner is not None
+        if p is None:
+            counter.write(kind, name, conditioner.constants(), kind)
+        elif kind == "lyrics":
+            counter.write(kind, name, conditioner.lyrics(p.prompts["caption"]), p.track.path)
+        else:
+            form = next(form for form, known in p.texts.items() if known == name)
+            _notice_prompt(p, form, conditioner, counter.job)
+            counter.write(kind, name, conditioner.text(p.prompts[form]), p.track.path)
+
+
+def _notice_prompt(p: TrackParts, form: str, conditioner: Conditioner, job: Job) -> None:
+    """Say what is missing from a prompt or will be cut from it."""
+    prompt = p.prompts[form]
+    if not prompt.caption:
+        job.notice("encoding.no_caption", f"{p.track.path} has no caption.", subject=p.track.path)
+    for what in conditioner.trimmed(prompt):
+        text = f"The {what} of {p.track.path} is too long and is cut."
+        job.notice(f"encoding.long_{what}", text, subject=p.track.path)

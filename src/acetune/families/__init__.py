@@ -1,0 +1,1 @@
+"""Families of models: everything that depends on which network is trained."""

@@ -1,0 +1,165 @@
+"""The conditions of ACE-Step 1.5, built in one place for training and for generation.
+
+Templates, limits and order are those of the official inference handler: caption and metas in one prompt through the
+text encoder, lyrics with a language header as bare embeddings through the lyric encoder, a clip of silence through
+the timbre encoder. No padding is ever stored; with none, the encoder's packing is plain concatenation in the order
+lyrics, timbre, text, and each part is the same whether it is encoded alone or with the others.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from acetune.families.family import Part, Prompt
+
+#: Token limits of the official handler.
+TEXT_LIMIT, LYRIC_LIMIT = 256, 2048
+#: What old trainers kept of the lyrics.
+LEGACY_LYRIC_LIMIT = 512
+#: Silent latents that stand for "no reference clip": 30 s.
+TIMBRE_FRAMES = 750
+
+INSTRUCTION = "Fill the audio semantic mask based on the given conditions:"
+INSTRUMENTAL = "[Instrumental]"
+
+#: Language codes that the lyric header was trained with.
+_CODES = """
+    ar az bg bn ca cs da de el en es fa fi fr he hi hr ht hu id is it ja ko la lt ms ne nl no pa pl pt ro ru sa sk sr
+    sv sw ta te th tl tr uk ur vi yue zh unknown
+"""
+LANGUAGES = frozenset(_CODES.split())
+#: Beats per minute and metres that the metas were trained with.
+TEMPO_RANGE = (30, 300)
+METRES = ("2", "3", "4", "6")
+
+
+def prompt_text(prompt: Prompt, caption: str | None = None) -> str:
+    """Return instruction, caption and metas as the text encoder was trained to read them.
+
+    Args:
+        prompt: What is asked for.
+        caption: Replaces the prompt's caption (a trimmed one).
+    """
+    caption = prompt.caption if caption is None else caption
+    return f"# Instruction\n{INSTRUCTION}\n\n# Caption\n{caption}\n\n# Metas\n{metas(prompt)}<|endoftext|>\n"
+
+
+def metas(prompt: Prompt) -> str:
+    """Return the metas block; what is unknown or outside the model's range is N/A."""
+    bpm = round(prompt.bpm) if prompt.bpm is not None else 0
+    tempo = str(bpm) if TEMPO_RANGE[0] <= bpm <= TEMPO_RANGE[1] else "N/A"
+    metre = (prompt.timesignature or "").split("/")[0].strip()
+    return (
+        f"- bpm: {tempo}\n"
+        f"- timesignature: {metre if metre in METRES else 'N/A'}\n"
+        f"- keyscale: {(prompt.keyscale or '').strip() or 'N/A'}\n"
+        f"- duration: {int(prompt.seconds)} seconds\n"
+    )
+
+
+def lyric_text(prompt: Prompt) -> str:
+    """Return the lyrics with their language header; instrumentals have the official marker and no language."""
+    lyrics = (prompt.lyrics or "").strip() or INSTRUMENTAL
+    language = prompt.language if prompt.language in LANGUAGES and lyrics != INSTRUMENTAL else "unknown"
+    return f"# Languages\n{language}\n\n# Lyric\n{lyrics}<|endoftext|>"
+
+
+def join(lyrics: Tensor, timbre: Tensor, text: Tensor) -> Tensor:
+    """Return the condition sequence (L, D) of its parts, each (l, D)."""
+    return torch.cat([lyrics, timbre, text])
+
+
+class AceStepConditioner:
+    """Encodes prompts with the frozen encoders of one checkpoint.
+
+    Args:
+        tokenizer: The checkpoint's own; it appends one end token by itself.
+        text_encoder: Qwen3; whole for captions, its embedding table alone for lyrics.
+        condition_encoder: The checkpoint's, with its silence.
+        timbre_cls: Whether the timbre encoder's learned token comes first (official XL models; diffusers leaves it
+            out).
+        legacy_lyrics: Raw lyrics cut at 512 tokens, as old trainers encoded them.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        text_encoder: Any,
+        condition_encoder: Any,
+        *,
+        timbre_cls: bool,
+        legacy_lyrics: bool = False,
+    ) -> None:
+        self._tokenizer = tokenizer
+        self._text_encoder = text_encoder
+        self._encoder = condition_encoder
+        self._legacy_lyrics = legacy_lyrics
+        if timbre_cls:
+            timbre = condition_encoder.timbre_encoder
+            timbre.embed_tokens.register_forward_hook(
+                lambda module, inputs, output: torch.cat(
+                    [timbre.special_token.to(output.dtype).expand(output.shape[0], 1, -1), output], dim=1
+                )
+            )
+
+    @torch.inference_mode()
+    def text(self, prompt: Prompt) -> Part:
+        """Return {"tokens": (Lt, D)} of instruction, caption and metas; a long caption is cut, never the metas."""
+        ids = self._ids(prompt_text(prompt, self._fitting_caption(prompt)), TEXT_LIMIT)
+        states = self._text_encoder(input_ids=ids).last_hidden_state
+        return {"tokens": self._encoder.text_projector(states)[0].cpu()}
+
+    @torch.inference_mode()
+    def lyrics(self, prompt: Prompt) -> Part:
+        """Return {"tokens": (Ll, D)} of the lyrics."""
+        ids = self._ids(*self._lyric_request(prompt))
+        embeddings = self._text_encoder.get_input_embeddings()(ids)
+        mask = torch.ones_like(ids, dtype=torch.bool)
+        return {"tokens": self._encoder.lyric_encoder(inputs_embeds=embeddings, attention_mask=mask)[0].cpu()}
+
+    @torch.inference_mode()
+    def constants(self) -> Part:
+        """Return {"timbre": (1, D), "null": (1, D), "silence": (15000, C)}."""
+        silence = self._encoder.silence_latent
+        order = torch.zeros(1, dtype=torch.long, device=silence.device)
+        timbre, _ = self._encoder.timbre_encoder(silence[:, :TIMBRE_FRAMES], order)
+        null = self._encoder.null_condition_emb.detach()
+        return {"timbre": timbre[0].cpu(), "null": null[0].cpu(), "silence": silence[0].cpu().contiguous()}
+
+    def trimmed(self, prompt: Prompt) -> tuple[str, ...]:
+        """Name what is longer than the model reads and will be cut: "caption", "lyrics"."""
+        text, limit = self._lyric_request(prompt)
+        cut = {
+            "caption": self._fitting_caption(prompt) != prompt.caption,
+            "lyrics": self._count(text) > limit,
+        }
+        return tuple(name for name, is_cut in cut.items() if is_cut)
+
+    def _lyric_request(self, prompt: Prompt) -> tuple[str, int]:
+        """Return the lyric text to tokenise and its limit."""
+        if self._legacy_lyrics:
+            return (prompt.lyrics or "").strip() or INSTRUMENTAL, LEGACY_LYRIC_LIMIT
+        return lyric_text(prompt), LYRIC_LIMIT
+
+    def _fitting_caption(self, prompt: Prompt) -> str:
+        """Return the longest start of the caption, in whole words, with which the prompt fits."""
+        caption = prompt.caption
+        while caption and self._count(prompt_text(prompt, caption)) > TEXT_LIMIT:
+            excess = self._count(prompt_text(prompt, caption)) - TEXT_LIMIT
+            words = caption.split(" ")
+            kept = max(len(words) - max(excess // 4, 1), 0)
+            caption = " ".join(words[:kept]) if len(words) > 1 else caption[: -max(excess, 1)]
+        return caption.rstrip(" ,;") if caption != prompt.caption else caption
+
+    def _count(self, text: str) -> int:
+        """Return the number of tokens of a text, its end token included."""
+        return len(self._tokenizer(text).input_ids)
+
+    def _ids(self, text: str, limit: int) -> Tensor:
+        """Return token ids (1, L) on the encoder's device."""
+        ids = self._tokenizer(text, truncation=True, max_length=limit, return_tensors="pt").input_ids
+        on_device: Tensor = ids.to(self._encoder.null_condition_emb.device)
+        return on_device

@@ -1,0 +1,143 @@
+"""ACE-Step 1.5 as a `ModelFamily`: which part does what, for every published layout and variant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from acetune import compute, files
+from acetune.events import Job
+from acetune.families.acestep_v15 import layouts, names
+from acetune.families.acestep_v15.codec import OobleckCodec
+from acetune.families.acestep_v15.conditions import AceStepConditioner, join
+from acetune.families.acestep_v15.network import AceStepTransformer1DModel
+from acetune.families.acestep_v15.variants import AceStepV15Section
+from acetune.families.family import Batch, Example, Part, Variant
+from acetune.flow import randomness
+
+if TYPE_CHECKING:
+    from acetune.recipe import Recipe
+
+#: Raised when the same song and text would encode to other numbers.
+ENCODING_VERSION = 1
+
+
+@dataclass(frozen=True)
+class AceStepV15:
+    """One opened variant; see `acetune.families.family.ModelFamily`."""
+
+    variant: Variant
+    weights: layouts.Weights
+    section: AceStepV15Section
+
+    @classmethod
+    def open(cls, recipe: Recipe, models: Path, job: Job) -> AceStepV15:
+        """Find (or fetch) the weights that a recipe names; raises as `FamilyCard.open`."""
+        from acetune.recipe import family_of
+
+        _, variant = family_of(recipe.model.variant)
+        path = Path(recipe.model.path).expanduser() if recipe.model.path else None
+        section = recipe.family
+        assert isinstance(section, AceStepV15Section)
+        return cls(variant, layouts.open_weights(variant, path, models, job), section)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Names the network's weights."""
+        return self.weights.fingerprint("transformer")
+
+    @cached_property
+    def conditions_fingerprint(self) -> str:
+        """Names everything that encoded songs depend on, the network apart."""
+        parts = [self.weights.fingerprint(name) for name in ("vae", "text_encoder", "condition_encoder")]
+        return files.hash_of(ENCODING_VERSION, parts, self.timbre_cls, self.section.lyric_format)
+
+    @property
+    def frames_per_second(self) -> float:
+        """Latent frames per second of audio."""
+        return self.variant.size.frames_per_second
+
+    @property
+    def crop_multiple(self) -> int:
+        """Frames of one patch."""
+        return self.variant.size.patch
+
+    @property
+    def timbre_cls(self) -> bool:
+        """Whether the timbre encoder's learned token is used: on XL, where the network is wider than its encoder."""
+        if self.section.timbre_cls == "auto":
+            return self.variant.size.hidden != self.variant.size.condition_width
+        return self.section.timbre_cls == "on"
+
+    def load_codec(self, device: torch.device) -> OobleckCodec:
+        """Load the autoencoder in float32, where chunks are exact."""
+        return OobleckCodec(self.weights.load("vae", device, torch.float32), device)
+
+    def load_conditioner(self, device: torch.device) -> AceStepConditioner:
+        """Load text and condition encoder, in the number format that inference uses on this device."""
+        dtype = compute.dtype("auto", device)
+        return AceStepConditioner(
+            self.weights.tokenizer(),
+            self.weights.load("text_encoder", device, dtype),
+            self.weights.load("condition_encoder", device, dtype),
+            timbre_cls=self.timbre_cls,
+            legacy_lyrics=self.section.lyric_format == "legacy_raw",
+        )
+
+    def load_network(self, device: torch.device, dtype: torch.dtype) -> nn.Module:
+        """Load the diffusion transformer, frozen."""
+        return self.weights.load("transformer", device, dtype, AceStepTransformer1DModel)
+
+    def collate(self, examples: Sequence[Example], constants: Part, device: torch.device) -> Batch:
+        """Put crops of equal length together; differing condition lengths are masked."""
+        joined = [join(e.lyrics["tokens"], constants["timbre"], e.text["tokens"]) for e in examples]
+        lengths = torch.tensor([len(tokens) for tokens in joined])
+        conditions = {
+            "tokens": nn.utils.rnn.pad_sequence(joined, batch_first=True).to(device),  # (B, L, D)
+            "null": constants["null"].to(device),
+            "silence": _tiled(constants["silence"], examples[0].latents.shape[0]).to(device),
+        }
+        if len(examples) > 1:  # one crop alone has no padding, and no mask is quicker than a mask of ones
+            mask = torch.arange(int(lengths.max())) < lengths.unsqueeze(1)
+            conditions["mask"] = mask.to(device)
+        return Batch(torch.stack([e.latents for e in examples]).to(device), conditions)
+
+    def predict(self, network: nn.Module, batch: Batch, x_t: Tensor, t: Tensor, dropped: Tensor) -> Tensor:
+        """Return the velocity (B, T, C) in float32; see `ModelFamily.predict`."""
+        dtype: torch.dtype = network.proj_in_conv.weight.dtype  # type: ignore[union-attr, assignment]
+        tokens = torch.where(dropped[:, None, None], batch.conditions["null"], batch.conditions["tokens"])
+        silence = batch.conditions["silence"].to(dtype).expand(x_t.shape[0], -1, -1)
+        context = torch.cat([silence, torch.ones_like(silence)], dim=-1)
+        times = t.to(dtype)
+        velocity: Tensor = network(
+            x_t.to(dtype), times, times, tokens.to(dtype), context, condition_mask=batch.conditions.get("mask")
+        )
+        return velocity.float()
+
+    def round_times(self, t: Tensor, dtype: torch.dtype) -> Tensor:
+        """Return t as the network sees it; inference rounds to the network's format too."""
+        return t.to(dtype).float()
+
+    def target_modules(self, targets: str) -> tuple[str, ...]:
+        """Return the linear layers that a choice of ``adapter.targets`` means."""
+        return names.targets(targets, self.variant.size.layers)
+
+    def probe(self, frames: int, device: torch.device) -> Batch:
+        """Return a batch of one with made-up music and conditions, always the same."""
+        size = self.variant.size
+        tokens = {"tokens": randomness.normal((9, size.condition_width), 0, "probe tokens")}
+        single = randomness.normal((1, size.condition_width), 0, "probe timbre")
+        silence, latents = (randomness.normal((frames, size.channels), 0, "probe latents", i) for i in range(2))
+        constants = {"timbre": single, "null": single, "silence": silence}
+        return self.collate([Example(latents, tokens, tokens)], constants, device)
+
+
+def _tiled(silence: Tensor, frames: int) -> Tensor:
+    """Return so many frames of silence, from its first on, repeated where it is too short: (frames, C)."""
+    return silence.repeat(-(-frames // silence.shape[0]), 1)[:frames]

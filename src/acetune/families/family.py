@@ -1,0 +1,306 @@
+"""What every family of models offers to the rest of acetune.
+
+A family is one folder. Its *card* imports no torch and says which variants there are; `FamilyCard.open` finds the
+weights of one variant and returns a `ModelFamily`, which loads one part at a time (codec, conditioner, network) so
+that small machines suffice. Outside `acetune.families` nothing asks which family it is working with.
+
+Shapes: B batch, T latent frames, C latent channels, L condition tokens, D condition width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from acetune.events import Job
+from acetune.planning.memory import NetworkSize
+from acetune.recipe import FamilySection, Recipe
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from acetune.audio.signal import Samples
+
+
+@dataclass(frozen=True)
+class Repository:
+    """Where published weights come from: hub id, wanted files (glob patterns), download size, licence."""
+
+    id: str
+    patterns: tuple[str, ...]
+    size_bytes: int
+    licence: str
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a variant wants to be sampled: Euler steps, shift of the times, guidance (1 = none)."""
+
+    steps: int
+    shift: float
+    guidance: float
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One trained checkpoint of a family, torch-free.
+
+    Attributes:
+        name: What users type.
+        summary: One sentence for people.
+        size: Sizes of its network, for the planner.
+        timesteps: How t was drawn when it was trained (a value of ``objective.timesteps``).
+        condition_dropout: Share of training crops that it saw without conditions.
+        sampling: Right steps, shift and guidance.
+        repositories: Where its weights are published; empty for embedded variants.
+        aliases: Other names that users may type, folder names of the official app among them.
+        recipe: Its own defaults for knobs, nested by section.
+    """
+
+    name: str
+    summary: str
+    size: NetworkSize
+    timesteps: str
+    condition_dropout: float
+    sampling: Sampling
+    repositories: tuple[Repository, ...] = ()
+    aliases: tuple[str, ...] = ()
+    recipe: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+
+    @property
+    def embedded(self) -> bool:
+        """Whether acetune makes the weights itself, from a seed."""
+        return not self.repositories
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What is asked of the network, for training and for generation alike. None means unknown.
+
+    Attributes:
+        caption: Style, instruments, mood; the trigger is already in it.
+        lyrics: Words with section tags; None or empty for instrumentals.
+        language: Language code of the lyrics.
+        bpm, keyscale, timesignature: As in `acetune.data.track.Track`.
+        seconds: Length of the whole song.
+    """
+
+    caption: str
+    lyrics: str | None
+    language: str | None
+    bpm: float | None
+    keyscale: str | None
+    timesignature: str | None
+    seconds: float
+
+
+#: Named tensors that a family encodes for one prompt; immutable once written.
+Part = Mapping[str, "Tensor"]
+
+
+@dataclass(frozen=True)
+class Example:
+    """One crop before collation.
+
+    Attributes:
+        latents: Music (T, C) in float32, or noise when generating.
+        text: Part of the caption and metas.
+        lyrics: Part of the lyrics.
+    """
+
+    latents: Tensor
+    text: Part
+    lyrics: Part
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Crops of equal length on one device.
+
+    Attributes:
+        x0: Latents (B, T, C), float32.
+        conditions: What `ModelFamily.predict` reads; names belong to the family.
+    """
+
+    x0: Tensor
+    conditions: Mapping[str, Tensor]
+
+
+class Codec(Protocol):
+    """Between audio and latents."""
+
+    def encode(self, audio: Samples) -> tuple[Tensor, Tensor]:
+        """Return mean and standard deviation of the latents, each (T, C) float32 on the CPU."""
+        ...
+
+    def decode(self, latents: Tensor) -> Samples:
+        """Return audio (samples, 2) of latents (T, C)."""
+        ...
+
+
+class Conditioner(Protocol):
+    """Turns prompts into condition parts, exactly as inference does."""
+
+    def text(self, prompt: Prompt) -> Part:
+        """Return the part of instruction, caption and metas."""
+        ...
+
+    def lyrics(self, prompt: Prompt) -> Part:
+        """Return the part of the lyrics."""
+        ...
+
+    def constants(self) -> Part:
+        """Return what is the same for every prompt of this checkpoint."""
+        ...
+
+    def trimmed(self, prompt: Prompt) -> tuple[str, ...]:
+        """Name what is longer than the model reads and will be cut: "caption", "lyrics"."""
+        ...
+
+
+class ModelFamily(Protocol):
+    """One variant with its weights found; parts load on request."""
+
+    @property
+    def variant(self) -> Variant:
+        """What was opened."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the network's weights; adapters carry it."""
+        ...
+
+    @property
+    def conditions_fingerprint(self) -> str:
+        """Names the codec, encoders and family knobs that the cache depends on."""
+        ...
+
+    @property
+    def frames_per_second(self) -> float:
+        """Latent frames per second of audio."""
+        ...
+
+    @property
+    def crop_multiple(self) -> int:
+        """Crop starts and lengths are multiples of this many frames."""
+        ...
+
+    def load_codec(self, device: torch.device) -> Codec:
+        """Load the part that encodes and decodes audio."""
+        ...
+
+    def load_conditioner(self, device: torch.device) -> Conditioner:
+        """Load the part that encodes prompts."""
+        ...
+
+    def load_network(self, device: torch.device, dtype: torch.dtype) -> nn.Module:
+        """Load the network, frozen, in evaluation mode."""
+        ...
+
+    def collate(self, examples: Sequence[Example], constants: Part, device: torch.device) -> Batch:
+        """Put crops of equal length together; differing condition lengths are masked, never seen.
+
+        Law: a batch gives each crop the prediction that it gets alone.
+        """
+        ...
+
+    def predict(self, network: nn.Module, batch: Batch, x_t: Tensor, t: Tensor, dropped: Tensor) -> Tensor:
+        """Return the velocity noise - x0, (B, T, C) in float32.
+
+        Args:
+            network: What `load_network` returned, with or without an adapter.
+            batch: What `collate` returned.
+            x_t: Noisy latents (B, T, C), float32.
+            t: Times (B,), float32: 1 is noise, 0 is music.
+            dropped: Whether each crop is shown without its conditions, (B,) bool.
+        """
+        ...
+
+    def round_times(self, t: Tensor, dtype: torch.dtype) -> Tensor:
+        """Return the times that the network will really see at this precision, in float32."""
+        ...
+
+    def target_modules(self, targets: str) -> tuple[str, ...]:
+        """Return the names of the network's linear layers that a choice of ``adapter.targets`` means.
+
+        Raises:
+            SettingError: If a name matches nothing.
+        """
+        ...
+
+    def probe(self, frames: int, device: torch.device) -> Batch:
+        """Return a batch of one with made-up music and conditions, always the same, to compare networks on."""
+        ...
+
+
+class FamilyCard(Protocol):
+    """What is known of a family without torch and without weights."""
+
+    @property
+    def name(self) -> str:
+        """What the catalogue calls the family."""
+        ...
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """Every variant, published and embedded."""
+        ...
+
+    def variant(self, name: str) -> Variant | None:
+        """Return the variant of this name or alias."""
+        ...
+
+    def recipe_section(self) -> type[FamilySection]:
+        """Return the family's own knobs."""
+        ...
+
+    def official_name(self, module: str) -> str:
+        """Return the name that the model's own app gives to a module of our network."""
+        ...
+
+    def network_name(self, module: str) -> str:
+        """Return our name of a module that the model's own app names so."""
+        ...
+
+    def locate(self, variant: Variant, models: Path) -> Mapping[str, Path | None] | None:
+        """Return where the parts of a variant's weights are, "network" first; None for a missing part.
+
+        Args:
+            variant: One of this family's.
+            models: The workspace's folder of weights.
+
+        Returns:
+            None if nothing was found.
+        """
+        ...
+
+    def fetch(self, variant: Variant, models: Path, job: Job) -> Mapping[str, Path | None]:
+        """Make sure that the weights of a variant are here, whole, and return where (raises as `open`)."""
+        ...
+
+    def verify(self, variant: Variant, models: Path, job: Job) -> None:
+        """Check the weight files of a variant.
+
+        Raises:
+            MissingDependency: If they are not here.
+            DataError: For the first file that is damaged.
+        """
+        ...
+
+    def open(self, recipe: Recipe, models: Path, job: Job) -> ModelFamily:
+        """Find (or fetch) the weights that a recipe names.
+
+        Args:
+            recipe: ``model.variant``, ``model.path`` and the family's own section are read.
+            models: The workspace's folder of weights.
+            job: Hears of downloads; can stop them.
+
+        Raises:
+            MissingDependency: If the weights are not here and may not be fetched.
+            DataError: If a file is no checkpoint of this family, or of another variant.
+        """
+        ...

@@ -1,0 +1,80 @@
+"""What the network is asked to do: how t is drawn, how errors are weighted, which conditions are dropped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from acetune.families.family import Variant
+from acetune.flow import randomness, timesteps
+from acetune.recipe import Recipe
+
+#: Guards of the signal-to-noise ratio at both ends of t.
+_T_EDGE, _SNR_MAX = 1e-4, 1e6
+#: Parts of the distribution of t that validation looks at; turbo has its own eight times.
+_BINS = 8
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A training objective of straight flow matching.
+
+    Attributes:
+        timesteps: A kind of `acetune.flow.timesteps.draw`.
+        shift: Of the turbo times.
+        condition_dropout: Chance that a crop is shown without its conditions.
+        weighting: "none" or "min_snr".
+        gamma: Cap of the signal-to-noise ratio.
+    """
+
+    timesteps: str
+    shift: float
+    condition_dropout: float
+    weighting: str
+    gamma: float
+
+    @classmethod
+    def of(cls, recipe: Recipe, variant: Variant) -> Objective:
+        """Return the objective of a recipe; what it leaves open is what the variant was trained with."""
+        chosen = recipe.objective
+        dropout = chosen.condition_dropout
+        return cls(
+            timesteps=variant.timesteps if chosen.timesteps == "auto" else chosen.timesteps,
+            shift=variant.sampling.shift if variant.timesteps == "turbo8" else timesteps.TURBO_SHIFT,
+            condition_dropout=variant.condition_dropout if dropout is None else dropout,
+            weighting=chosen.weighting,
+            gamma=chosen.min_snr_gamma,
+        )
+
+    def times(self, seed: int, step: int, indices: range) -> Tensor:
+        """Draw t for the crops of a step: (len(indices),) float32."""
+        draws = [timesteps.draw(self.timesteps, randomness.generator(seed, "t", step, i), self.shift) for i in indices]
+        return torch.stack(draws)
+
+    def dropped(self, seed: int, step: int, indices: range) -> Tensor:
+        """Draw which crops of a step are shown without conditions: (len(indices),) bool."""
+        chance = self.condition_dropout
+        return torch.tensor([randomness.unit(seed, "condition dropout", step, i) < chance for i in indices])
+
+    def validation_times(self) -> Tensor:
+        """Return the fixed times at which held-out crops are looked at, ascending."""
+        return timesteps.quantiles(self.timesteps, _BINS, self.shift)
+
+    def losses(self, predicted: Tensor, target: Tensor, t: Tensor) -> Tensor:
+        """Return the loss of each crop, (B,) float32: mean over frames and channels, then weighted by t.
+
+        Args:
+            predicted: Velocity of the network (B, T, C).
+            target: Velocity of the path (B, T, C).
+            t: Times (B,).
+        """
+        errors = (predicted.float() - target.float()).square().flatten(1).mean(dim=1)
+        return errors if self.weighting == "none" else errors * self._min_snr(t)
+
+    def _min_snr(self, t: Tensor) -> Tensor:
+        """Return min(SNR, gamma) / SNR with SNR = ((1 - t) / t)^2 (arXiv:2303.09556)."""
+        t = t.float().clamp(_T_EDGE, 1 - _T_EDGE)
+        ratio = ((1 - t) / t).square().clamp(max=_SNR_MAX)
+        return ratio.clamp(max=self.gamma) / ratio

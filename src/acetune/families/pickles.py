@@ -1,0 +1,91 @@
+"""Reads foreign ``.pt`` files: the one place where torch unpickles, in a child process, weights only.
+
+A pickle is a program. torch's ``weights_only`` refuses everything but tensors and plain containers; the child process
+keeps even a fault in that refusal away from ours, and what it hands back is a safetensors file. There is no fall-back.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from acetune import files
+from acetune.errors import DataError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_REFUSED, _BROKEN = 3, 4
+_PATIENCE = 600
+
+
+def read_pt(path: Path, cache: Path) -> dict[str, Tensor]:
+    """Return the tensors of a ``.pt`` file by name; a file that is one bare tensor has it under ``tensor``.
+
+    Args:
+        path: A file that ``torch.save`` wrote.
+        cache: Folder for the converted copy, so that the child process is paid once for each content.
+
+    Raises:
+        DataError: If the file asks for anything but tensors and plain containers, or is broken.
+    """
+    from safetensors.torch import load_file
+
+    converted = cache / f"{path.stem}-{files.content_hash(path)[:32]}.safetensors"
+    if not converted.is_file():
+        with files.draft_file(converted) as draft:
+            _convert_in_child(path, draft)
+    tensors: dict[str, Tensor] = load_file(converted)
+    return tensors
+
+
+def _convert_in_child(path: Path, out: Path) -> None:
+    """Convert a file in another process."""
+    command = [sys.executable, "-m", "acetune.families.pickles", str(path), str(out)]
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE, check=False)
+    if answer.returncode == 0:
+        return
+    code = "weights.unsafe_pickle" if answer.returncode == _REFUSED else "weights.broken_pickle"
+    reason = (answer.stderr.strip().splitlines() or [f"exit code {answer.returncode}"])[-1]
+    raise DataError(code, path=path, cause=reason)
+
+
+def convert(path: Path, out: Path) -> int:
+    """Write the tensors of a ``.pt`` file to a safetensors file; returns an exit code. Runs in the child."""
+    import pickle
+
+    import torch
+    from safetensors.torch import save_file
+
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as cause:
+        print(str(cause).splitlines()[0], file=sys.stderr)
+        return _REFUSED
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as cause:
+        print(str(cause).splitlines()[0] if str(cause) else "empty file", file=sys.stderr)
+        return _BROKEN
+    tensors = {name: tensor.contiguous().clone() for name, tensor in _tensors(loaded)}
+    if not tensors:
+        print("it holds no tensors", file=sys.stderr)
+        return _BROKEN
+    save_file(tensors, out)
+    return 0
+
+
+def _tensors(loaded: object, name: str = "") -> Iterator[tuple[str, Tensor]]:
+    """Yield the tensors of nested containers with dotted names."""
+    import torch
+
+    if isinstance(loaded, torch.Tensor):
+        yield name or "tensor", loaded
+    elif isinstance(loaded, dict):
+        for key, value in loaded.items():
+            yield from _tensors(value, f"{name}.{key}" if name else str(key))
+
+
+if __name__ == "__main__":
+    sys.exit(convert(Path(sys.argv[1]), Path(sys.argv[2])))

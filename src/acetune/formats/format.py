@@ -1,0 +1,115 @@
+"""What every adapter format does, and the check that a written file is the adapter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+from torch import nn
+
+from acetune import files
+from acetune.adapters import attach
+from acetune.adapters.adapter import Adapter
+from acetune.errors import CorruptFile
+from acetune.families.family import FamilyCard, ModelFamily
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+#: Number formats of exported weights, and how far the forward pass may move by their rounding (relative to the
+#: largest velocity).
+TOLERANCE = {"bfloat16": 2e-2, "float16": 5e-3, "float32": 1e-5}
+#: Frames of the music that is compared on.
+_PROBE_FRAMES = 32
+_PROBE_TIME = 0.5
+
+
+class Format(Protocol):
+    """A way to write an adapter for other programs."""
+
+    @property
+    def name(self) -> str:
+        """What users type."""
+        ...
+
+    @property
+    def summary(self) -> str:
+        """Who reads it, in a few words."""
+        ...
+
+    def target(self, folder: Path, stem: str) -> Path:
+        """Return the file or folder that `write` makes."""
+        ...
+
+    def write(self, adapter: Adapter, card: FamilyCard, target: Path, dtype: torch.dtype) -> None:
+        """Write an adapter, whole or not at all.
+
+        Raises:
+            DiskFull, NotWritable: As the file system says.
+        """
+        ...
+
+    def read(self, target: Path, card: FamilyCard) -> Adapter:
+        """Return what `write` wrote, as other programs will understand it."""
+        ...
+
+
+def write_checked(form: Format, adapter: Adapter, card: FamilyCard, target: Path, dtype: torch.dtype) -> Adapter:
+    """Write an adapter, read it back and return what was read: every key, every value.
+
+    Raises:
+        CorruptFile: If what was read is not what was written; the file is gone then.
+        DiskFull, NotWritable: As the file system says.
+    """
+    form.write(adapter, card, target, dtype)
+    read = form.read(target, card)
+    wanted = {name: value.to(dtype) for name, value in adapter.baked().weights.items()}
+    equal = wanted.keys() == read.weights.keys() and all(
+        torch.equal(wanted[name], value.to(dtype)) for name, value in read.weights.items()
+    )
+    if not equal:
+        files.remove(target)
+        raise CorruptFile("formats.not_equal", path=target, found=len(read.weights), total=len(wanted))
+    return read
+
+
+def check_forward(family: ModelFamily, network: nn.Module, trained: Adapter, read: Adapter, dtype: str) -> float:
+    """Return how far the network's velocity moves when the read adapter takes the trained one's place.
+
+    Args:
+        family: Predicts.
+        network: Has the trained adapter attached, and has it again afterwards.
+        trained: Scale not baked.
+        read: What a file gave back.
+        dtype: Number format of the file, which sets the tolerance.
+
+    Returns:
+        Largest difference relative to the largest velocity.
+
+    Raises:
+        CorruptFile: If it is larger than rounding explains.
+    """
+    before = _velocity(family, network)
+    attach.load_weights(network, read.weights)
+    attach.set_strength(network, read.facts, 1.0)
+    after = _velocity(family, network)
+    attach.load_weights(network, trained.weights)
+    attach.set_strength(network, trained.facts, 1.0)
+    moved = float((after - before).abs().max() / before.abs().max())
+    if not moved <= TOLERANCE[dtype]:
+        raise CorruptFile("formats.other_forward", moved=f"{moved:.2g}", allowed=TOLERANCE[dtype])
+    return moved
+
+
+@torch.no_grad()
+def _velocity(family: ModelFamily, network: nn.Module) -> Tensor:
+    """Return the velocity of the probe."""
+    device = next(network.parameters()).device
+    batch = family.probe(_PROBE_FRAMES, device)
+    training = network.training
+    network.eval()
+    t = torch.full((1,), _PROBE_TIME, device=device)
+    velocity = family.predict(network, batch, batch.x0, t, torch.zeros(1, dtype=torch.bool, device=device))
+    network.train(training)
+    return velocity

@@ -1,0 +1,1 @@
+"""Generating audio with and without adapters."""

@@ -1,0 +1,1 @@
+"""Watching: following event streams, the console, the report."""

@@ -1,0 +1,162 @@
+"""What a training will take, before it starts: steps, epochs, memory, disk, minutes, warnings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from acetune import compute
+from acetune.compute import Machine
+from acetune.data import manifest as manifests
+from acetune.data.split import Split, split
+from acetune.data.track import Track
+from acetune.errors import DataError, SettingError
+from acetune.events import Json
+from acetune.planning.memory import NetworkSize, training_bytes, training_flops
+from acetune.planning.steps import Length, crop_length, run_length, steps_per_epoch, window_length
+from acetune.recipe import Recipe, family_of
+
+#: Rates that a training step reaches, in floating point operations a second: an assumption until it is measured.
+_RATES = {"cuda": 40e12, "mps": 4e12, "xpu": 15e12, "cpu": 40e9}
+#: Time of a step that does not depend on its size, and of loading a network, in seconds.
+_STEP_SECONDS, _START_SECONDS = 0.02, 15.0
+#: Condition tokens of a usual song: lyrics and caption.
+_CONDITIONS = 500
+#: Fewest units for which an interval is given.
+MIN_UNITS = 4
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will take. Memory is for accelerators; minutes are an estimate from assumed rates."""
+
+    steps: int
+    epochs: float
+    steps_per_epoch: int
+    warmup: int
+    save_every: int
+    validate_every: int
+    tracks: int
+    held_out: int
+    mode: str
+    minutes_of_music: float
+    adapter_parameters: int
+    memory_bytes: int
+    disk_bytes: int
+    minutes: float
+    warnings: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the plan as JSON values."""
+        return {**asdict(self), "warnings": list(self.warnings)}
+
+
+def plan(recipe: Recipe, *, home: Path | None = None) -> Plan:
+    """Plan a training on this machine.
+
+    Args:
+        recipe: What to train; ``data.dataset`` must be a scanned folder.
+        home: Not read; every verb takes it.
+
+    Raises:
+        SettingError: If no data set is named.
+        DataError: If it was not scanned or has no usable track.
+    """
+    if not recipe.data.dataset:
+        raise SettingError("plan.no_dataset")
+    manifest = manifests.load(Path(recipe.data.dataset).expanduser())
+    _, variant = family_of(recipe.model.variant)
+    return plan_for(recipe, variant.size, manifest.tracks, compute.machine(recipe.compute.device))
+
+
+def plan_for(recipe: Recipe, size: NetworkSize, tracks: Sequence[Track], machine: Machine) -> Plan:
+    """Plan a training from facts alone.
+
+    Args:
+        recipe: What to train.
+        size: Of the variant's network.
+        tracks: Of the data set.
+        machine: Where it runs.
+
+    Raises:
+        DataError: If no track is long enough to train on.
+    """
+    divided = split([t for t in tracks if not t.excluded], recipe.data.holdout, recipe.data.seed)
+    crops = training_crops(recipe, size, divided)
+    if not crops:
+        raise DataError("plan.no_crops", count=len(tracks))
+    music = sum(min(t.seconds, recipe.data.max_seconds) * t.repeats for t in divided.train) / 60
+    length = run_length(recipe, steps_per_epoch(crops, recipe.data.batch_size, recipe.data.accumulation), music)
+    tokens = max(crops) // size.patch * min(recipe.data.batch_size, len(crops))
+    weights = size.adapter_parameters(recipe.adapter.rank, recipe.adapter.targets)
+    recompute = recipe.compute.recompute
+    bytes_per_weight = 4 if machine.device == "cpu" else 2
+    memory = training_bytes(size, weights, tokens, weight_bytes=bytes_per_weight, recompute=recompute)
+    flops = training_flops(size, tokens, _CONDITIONS * recipe.data.batch_size, recompute=recompute)
+    rate = _RATES.get(machine.device.partition(":")[0], _RATES["cpu"])
+    seconds = length.steps * recipe.data.accumulation * (flops / rate + _STEP_SECONDS) + _START_SECONDS
+    return Plan(
+        **asdict(length),
+        tracks=len(divided.train),
+        held_out=_units(recipe, size, divided),
+        mode=divided.mode,
+        minutes_of_music=music,
+        adapter_parameters=weights,
+        memory_bytes=memory,
+        disk_bytes=_disk_bytes(recipe, size, tracks, weights),
+        minutes=seconds / 60,
+        warnings=_warnings(recipe, length, memory, machine, _units(recipe, size, divided)),
+    )
+
+
+def training_crops(recipe: Recipe, size: NetworkSize, divided: Split) -> tuple[int, ...]:
+    """Return the crop length of every item of an epoch, in frames; songs that are too short have none."""
+    wanted = round(recipe.data.crop_seconds * size.frames_per_second)
+    found = []
+    for track in divided.train:
+        frames = song_frames(track, recipe, size)
+        if divided.mode == "windows":
+            frames -= window_length(frames, wanted, size.patch)
+        length = crop_length(frames, wanted, size.patch)
+        found += [length] * track.repeats if length else []
+    return tuple(found)
+
+
+def song_frames(track: Track, recipe: Recipe, size: NetworkSize) -> int:
+    """Return the latent frames of a track, as far as its length is known before encoding."""
+    return int(min(track.seconds, recipe.data.max_seconds) * size.frames_per_second)
+
+
+def _units(recipe: Recipe, size: NetworkSize, divided: Split) -> int:
+    """Return how many songs or windows are held out."""
+    if divided.mode == "songs":
+        return len(divided.validation)
+    wanted = round(recipe.data.crop_seconds * size.frames_per_second)
+    windows = [window_length(song_frames(t, recipe, size), wanted, size.patch) for t in divided.train]
+    return sum(length > 0 for length in windows) if divided.mode == "windows" else 0
+
+
+def _disk_bytes(recipe: Recipe, size: NetworkSize, tracks: Sequence[Track], weights: int) -> int:
+    """Return bytes on the disk: encoded songs, and checkpoints with both moments in float32."""
+    frames = sum(song_frames(t, recipe, size) for t in tracks)
+    encoded = frames * size.channels * 2 * 4 + len(tracks) * 2 * _CONDITIONS * size.condition_width * 4
+    return encoded + (recipe.guard.keep_last + 2) * weights * 12 + 4 * weights * 2
+
+
+def _warnings(recipe: Recipe, length: Length, memory: int, machine: Machine, units: int) -> tuple[str, ...]:
+    """Return sentences about what will not go well."""
+    found = []
+    if length.warmup >= length.steps:
+        found.append(f"Warm-up ({length.warmup} steps) is as long as the run ({length.steps} steps).")
+    if machine.device != "cpu" and machine.free_bytes is not None and memory > machine.free_bytes:
+        need, free = memory / 1e9, machine.free_bytes / 1e9
+        found.append(
+            f"About {need:.1f} GB of device memory are needed and {free:.1f} GB are free; "
+            "try --compute.recompute true, a shorter --crop-seconds or a smaller --batch-size."
+        )
+    if units == 0:
+        found.append("Nothing is held out, so the report cannot tell whether the adapter learned.")
+    elif units < MIN_UNITS:
+        found.append(f"Only {units} held-out units: the report will give no interval (it takes {MIN_UNITS}).")
+    return tuple(found)

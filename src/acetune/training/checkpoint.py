@@ -1,0 +1,166 @@
+"""Saving and restoring the whole state of a training: adapter, optimizer, step, best.
+
+A checkpoint is a folder that appears at once, complete. Randomness has no state, so nothing else is needed to go on
+exactly where the run stopped.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from acetune import files
+from acetune.adapters import adapter as adapters
+from acetune.adapters.adapter import Adapter
+from acetune.errors import CorruptFile, UserError
+from acetune.run import Run
+
+#: Layout of a checkpoint; newer ones are refused.
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a training stands.
+
+    Attributes:
+        step: Updates done.
+        best_step: Step of the lowest held-out loss; None before the first validation.
+        best_difference: That loss minus the base network's.
+        threads: Processor threads: on CPUs equal bits need equal threads.
+        parts: Names of the encoded songs, so that a changed data set is noticed.
+    """
+
+    step: int
+    best_step: int | None
+    best_difference: float | None
+    threads: int
+    parts: str
+
+
+def save(run: Run, state: State, adapter: Adapter, optimizer: torch.optim.Optimizer, names: list[str]) -> Path:
+    """Write a checkpoint and point ``last`` to it; one of this step that exists already is kept.
+
+    Args:
+        run: Where.
+        state: What else to remember.
+        adapter: In float32, scale not baked.
+        optimizer: Its per-parameter tensors are saved.
+        names: Parameter names in the optimizer's order.
+
+    Raises:
+        DiskFull, NotWritable: As the file system says; nothing is left half-written.
+    """
+    from safetensors.torch import save_file
+
+    folder = run.checkpoints / f"{state.step:06d}"
+    if not folder.is_dir():
+        with files.draft_folder(folder) as draft:
+            adapters.save(adapter, draft / "adapter.safetensors")
+            save_file(_moments(optimizer, names), draft / "optimizer.safetensors")
+            files.write_json(draft / "state.json", {"version": VERSION, **asdict(state)})
+    files.write_text(run.checkpoints / "last", folder.name + "\n")
+    return folder
+
+
+def mark_best(run: Run, step: int) -> None:
+    """Point ``best`` to the checkpoint of a step."""
+    files.write_text(run.checkpoints / "best", f"{step:06d}\n")
+
+
+def pointed(run: Run, pointer: str) -> Path | None:
+    """Return the checkpoint that ``last`` or ``best`` names; None where there is none."""
+    path = run.checkpoints / pointer
+    folder = run.checkpoints / path.read_text(encoding="utf-8").strip() if path.is_file() else None
+    return folder if folder and folder.is_dir() else None
+
+
+def newest(run: Run) -> tuple[State, Path] | None:
+    """Return the newest checkpoint that can be read, sweeping up what a killed process left."""
+    if not run.checkpoints.is_dir():
+        return None
+    files.sweep_drafts(run.checkpoints)
+    for folder in sorted(_folders(run), reverse=True):
+        try:
+            return read_state(folder), folder
+        except CorruptFile:
+            continue
+    return None
+
+
+def read_state(folder: Path) -> State:
+    """Read where a checkpoint stands.
+
+    Raises:
+        CorruptFile: If it is damaged.
+        UserError: If a newer acetune wrote it.
+    """
+    values = files.read_json(folder / "state.json") if (folder / "state.json").is_file() else None
+    if not isinstance(values, dict):
+        raise CorruptFile("training.bad_checkpoint", folder=folder, cause="state.json is missing")
+    if values.pop("version", VERSION) != VERSION:
+        raise UserError("training.newer_checkpoint", folder=folder)
+    try:
+        return State(**values)
+    except TypeError as cause:
+        raise CorruptFile("training.bad_checkpoint", folder=folder, cause=cause) from cause
+
+
+def restore(folder: Path, optimizer: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter]) -> None:
+    """Set adapter and optimizer to what a checkpoint holds, to the bit.
+
+    Raises:
+        CorruptFile: If it is damaged or misses a tensor.
+    """
+    saved = adapters.load(folder / "adapter.safetensors").weights
+    moments, _ = adapters.read_safetensors(folder / "optimizer.safetensors")
+    missing = saved.keys() ^ parameters.keys()
+    if missing:
+        raise CorruptFile("training.bad_checkpoint", folder=folder, cause=f"{sorted(missing)[0]} does not match")
+    per_parameter: dict[str, dict[str, Tensor]] = {name: {} for name in parameters}
+    for key, tensor in moments.items():
+        name, _, slot = key.rpartition("|")
+        per_parameter[name][slot] = tensor
+    state = optimizer.state_dict()
+    state["state"] = {index: per_parameter[name] for index, name in enumerate(parameters) if per_parameter[name]}
+    optimizer.load_state_dict(state)
+    for name, parameter in parameters.items():
+        parameter.data.copy_(saved[name])
+
+
+def discard_after(run: Run, step: int) -> None:
+    """Delete checkpoints of later steps: the run goes on from an earlier one and will write them anew."""
+    for folder in _folders(run):
+        if int(folder.name) > step:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def prune(run: Run, *, keep_last: int, keep_every: int, best: int | None) -> None:
+    """Delete checkpoints that are neither recent, nor the best, nor at a kept multiple."""
+    folders = sorted(_folders(run))
+    for folder in folders[:-keep_last]:
+        step = int(folder.name)
+        if step != best and not (keep_every and step % keep_every == 0):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _folders(run: Run) -> list[Path]:
+    """Return the checkpoint folders of a run."""
+    if not run.checkpoints.is_dir():
+        return []
+    return [f for f in run.checkpoints.iterdir() if f.is_dir() and f.name.isdigit()]
+
+
+def _moments(optimizer: torch.optim.Optimizer, names: list[str]) -> dict[str, Tensor]:
+    """Return the optimizer's tensors by parameter name and slot."""
+    state = optimizer.state_dict()["state"]
+    return {
+        f"{names[index]}|{slot}": tensor.detach().cpu().contiguous()
+        for index, slots in state.items()
+        for slot, tensor in slots.items()
+    }

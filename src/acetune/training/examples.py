@@ -1,0 +1,165 @@
+"""What the network sees at each step: which songs, which crop of each, with which text.
+
+Nothing here has state: song order, crop, text and latent noise follow from the seed, the step and the place in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from acetune.data.split import Split, split
+from acetune.encoding.encode import EncodedSet
+from acetune.encoding.parts import TrackParts
+from acetune.errors import DataError
+from acetune.families.family import Example, Part
+from acetune.flow import randomness
+from acetune.planning.steps import Step, crop_length, epoch_steps, steps_per_epoch, window_length
+from acetune.recipe import Recipe
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Song:
+    """One encoded track: frames to train on, frames of its end that are held out."""
+
+    parts: TrackParts
+    frames: int
+    crop: int
+    window: int
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Something held out: a name and its crops, each cut from (song, start, length)."""
+
+    name: str
+    crops: tuple[tuple[TrackParts, int, int], ...]
+
+
+class Examples:
+    """Crops of an encoded data set.
+
+    Args:
+        encoded: The data set with every part in the cache.
+        recipe: Its data section is read.
+        frames_per_second: Of the latents.
+        multiple: Crop starts and lengths are multiples of this.
+
+    Raises:
+        DataError: If no song is long enough.
+    """
+
+    def __init__(self, encoded: EncodedSet, recipe: Recipe, frames_per_second: float, multiple: int) -> None:
+        self._encoded = encoded
+        self._data = recipe.data
+        self._budget = int(recipe.compute.resident_gb * 1e9)
+        self._resident: dict[tuple[str, str], Part] = {}
+        self._resident_bytes = 0
+        self._multiple = multiple
+        self._wanted = round(recipe.data.crop_seconds * frames_per_second)
+        by_path = {p.track.path: p for p in encoded.parts}
+        self.split: Split = split([p.track for p in encoded.parts], recipe.data.holdout, recipe.data.seed)
+        songs = [self._song(by_path[track.path]) for track in self.split.train]
+        self.songs = tuple(song for song in songs if song.crop)
+        if not self.songs:
+            raise DataError("plan.no_crops", count=len(encoded.parts))
+        self._held_out = tuple(by_path[track.path] for track in self.split.validation)
+        self.items = tuple(song for song in self.songs for _ in range(song.parts.track.repeats))
+
+    @cached_property
+    def constants(self) -> Part:
+        """What is the same for every example."""
+        return self._encoded.cache.read("constants", self._encoded.constants)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps that show every item once."""
+        crops = [song.crop for song in self.items]
+        return steps_per_epoch(crops, self._data.batch_size, self._data.accumulation)
+
+    def step(self, number: int) -> Step:
+        """Return the micro-batches of a step (counted from 0) as item numbers."""
+        epoch, place = divmod(number, self.steps_per_epoch)
+        return self._epoch(epoch)[place]
+
+    def example(self, item: int, step: int, index: int) -> Example:
+        """Return the crop that an item shows at a place of a step.
+
+        Args:
+            item: Number in `items`.
+            step: Counted from 0.
+            index: Place among all crops of the step.
+        """
+        song, seed = self.items[item], self._data.seed
+        places = (song.frames - song.crop) // self._multiple + 1
+        start = int(randomness.unit(seed, "crop", step, index) * places) * self._multiple
+        latents = self._latents(song.parts, start, song.crop)
+        mean, std = latents["mean"].float(), latents["std"].float()
+        if self._data.latents == "sample":
+            mean = mean + std * randomness.normal(tuple(mean.shape), seed, "latents", step, index)
+        use_tags = randomness.unit(seed, "form", step, index) < self._data.tags_share
+        form = "tags" if use_tags and "tags" in song.parts.texts else "caption"
+        return self._with_text(song.parts, mean, form)
+
+    def held_out(self, crops_per_song: int = 3) -> tuple[Unit, ...]:
+        """Return what is held out: whole songs as a few crops each, or the ends of the training songs."""
+        if self.split.mode == "songs":
+            units = [Unit(p.track.path, self._spread(p, crops_per_song)) for p in self._held_out]
+            return tuple(unit for unit in units if unit.crops)
+        return tuple(
+            Unit(song.parts.track.path, ((song.parts, song.frames, song.window),)) for song in self.songs if song.window
+        )
+
+    def held_out_example(self, crop: tuple[TrackParts, int, int]) -> Example:
+        """Return a held-out crop: the mean of its latents, its caption."""
+        parts, start, length = crop
+        return self._with_text(parts, self._latents(parts, start, length)["mean"].float(), "caption")
+
+    def _song(self, parts: TrackParts) -> Song:
+        """Return a track with its crop length and held-out end."""
+        frames = self._read("latents", parts.latents)["mean"].shape[0]
+        window = window_length(frames, self._wanted, self._multiple) if self.split.mode == "windows" else 0
+        usable = (frames - window) // self._multiple * self._multiple
+        return Song(parts, usable, crop_length(usable, self._wanted, self._multiple), window)
+
+    def _spread(self, parts: TrackParts, count: int) -> tuple[tuple[TrackParts, int, int], ...]:
+        """Return crops spread evenly over a song, fewer where it is short."""
+        frames = self._read("latents", parts.latents)["mean"].shape[0]
+        length = crop_length(frames, self._wanted, self._multiple)
+        if not length:
+            return ()
+        count = min(count, max(frames // length, 1))
+        gap = (frames - length) / max(count - 1, 1)
+        starts = [round(i * gap) // self._multiple * self._multiple for i in range(count)]
+        return tuple((parts, start, length) for start in starts)
+
+    def _epoch(self, epoch: int) -> tuple[Step, ...]:
+        """Return the steps of an epoch."""
+        order = randomness.permutation(len(self.items), self._data.seed, "order", epoch)
+        return epoch_steps([s.crop for s in self.items], order, self._data.batch_size, self._data.accumulation)
+
+    def _with_text(self, parts: TrackParts, latents: Tensor, form: str) -> Example:
+        """Return an example of these latents and a track's text."""
+        return Example(latents, self._read("text", parts.texts[form]), self._read("lyrics", parts.lyrics))
+
+    def _latents(self, parts: TrackParts, start: int, length: int) -> Mapping[str, Tensor]:
+        """Return mean and deviation of a crop."""
+        whole = self._read("latents", parts.latents)
+        return {name: tensor[start : start + length] for name, tensor in whole.items()}
+
+    def _read(self, kind: str, name: str) -> Part:
+        """Return a part: from memory, or mapped from the disk once the budget is used up."""
+        key = (kind, name)
+        if key not in self._resident:
+            part = self._encoded.cache.read(kind, name)
+            size = sum(tensor.nbytes for tensor in part.values())
+            if self._resident_bytes + size > self._budget:
+                return part
+            self._resident[key] = part
+            self._resident_bytes += size
+        return self._resident[key]

@@ -1,0 +1,158 @@
+"""What is written while training: checkpoints, adapters, held-out losses, and the end of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from acetune import catalog
+from acetune.adapters.adapter import scale
+from acetune.events import Job, Saved, StageEnded
+from acetune.families.family import FamilyCard
+from acetune.formats.format import Format, check_forward, write_checked
+from acetune.formats.universal import UNIVERSAL
+from acetune.recipe import family_of
+from acetune.run import Run
+from acetune.training import checkpoint, validate
+from acetune.training.checkpoint import State
+from acetune.training.session import Session
+from acetune.training.validate import Difference, Losses, Validator
+
+#: Number format of adapters for other programs.
+_DTYPE = "bfloat16"
+
+
+class Keeper:
+    """Saves and validates one run.
+
+    Args:
+        run: Where.
+        session: What is trained.
+        job: Hears what was written.
+    """
+
+    def __init__(self, run: Run, session: Session, job: Job) -> None:
+        self.run, self._session, self._job = run, session, job
+        self.threads = torch.get_num_threads()
+        self._best_step: int | None = None
+        self._best: float | None = None
+        self._base: Losses | None = None
+        self._latest: tuple[int, Difference] | None = None
+        examples = session.examples
+        self._validator = Validator(
+            session.family, examples, session.objective, examples.held_out(), session.recipe.data.seed, session.device
+        )
+
+    def restore(self, state: State) -> None:
+        """Take over what an earlier process knew."""
+        self._best_step, self._best = state.best_step, state.best_difference
+
+    def record_base(self) -> None:
+        """Record the held-out losses of the network as it came, once in a run's life."""
+        if self._validator.units and self._session.length.validate_every:
+            self._base = validate.load(self.run, "base")
+            if self._base is None:
+                self._base = self._losses(0, base=True)
+                validate.save(self.run, self._base, "base")
+
+    def is_due(self, step: int) -> bool:
+        """Whether `after` will write something at this step."""
+        return self._is_save(step) or self._is_validation(step) or (self.run.folder / "control" / "save_now").exists()
+
+    def after(self, step: int) -> None:
+        """Validate and save what is due after a step."""
+        better = self._is_validation(step) and self._validate(step)
+        if better or self._is_save(step) or self.run.asked("save_now"):
+            self.save(step)
+        if better:
+            checkpoint.mark_best(self.run, step)
+        guard = self._session.recipe.guard
+        checkpoint.prune(self.run, keep_last=guard.keep_last, keep_every=guard.keep_every, best=self._best_step)
+
+    def save(self, step: int) -> None:
+        """Write a checkpoint and the adapter of this step for other programs."""
+        adapter = self._session.adapter(step)
+        state = State(step, self._best_step, self._best, self.threads, self._session.parts)
+        folder = checkpoint.save(self.run, state, adapter, self._session.optimizer, list(self._session.parameters))
+        self._job.report(Saved(path=self._relative(folder), what="checkpoint", step=step))
+        if step:
+            target = UNIVERSAL.target(self.run.adapters, f"{self.run.name}_{step}steps")
+            card, _ = family_of(adapter.facts.variant)
+            write_checked(UNIVERSAL, adapter, card, target, getattr(torch, _DTYPE))
+            self._job.report(Saved(path=self._relative(target), what="adapter", step=step))
+
+    def finish(self, card: FamilyCard) -> tuple[Path, str]:
+        """Write the final adapter in every default format, checked on the network, and the verdict."""
+        step = self._session.length.steps
+        adapter = self._session.adapter(step)
+        stem = f"{self.run.name}_final"
+        written = []
+        for name in ("universal", "peft"):
+            form: Format = catalog.resolve("exporter", name)
+            target = form.target(self.run.adapters, stem)
+            read = write_checked(form, adapter, card, target, getattr(torch, _DTYPE))
+            check_forward(self._session.family, self._session.network, adapter, read, _DTYPE)
+            self._job.report(Saved(path=self._relative(target), what=name, step=step))
+            written.append(target)
+        found = self._final_difference(step)
+        mode = self._session.examples.split.mode
+        verdict = validate.save_verdict(self.run, found, mode, step, self._best_step)
+        facts = adapter.facts
+        self._job.report(
+            StageEnded(
+                stage="train",
+                result={
+                    "adapter": self._relative(written[0]), "rank": facts.rank, "alpha": facts.alpha,
+                    "scale": scale(facts), "variant": facts.variant, "family": facts.family,
+                    "trigger": facts.trigger, "steps": step, "fingerprint": facts.fingerprint,
+                    "embedded": self._session.family.variant.embedded, "verdict": verdict,
+                },
+            )
+        )  # fmt: skip
+        return written[0], verdict
+
+    def _is_save(self, step: int) -> bool:
+        """Whether a checkpoint is due."""
+        every = self._session.length.save_every
+        return step == self._session.length.steps or (every > 0 and step % every == 0)
+
+    def _is_validation(self, step: int) -> bool:
+        """Whether held-out losses are due."""
+        every = self._session.length.validate_every
+        due = every > 0 and (step % every == 0 or step == self._session.length.steps)
+        return due and self._base is not None
+
+    def _validate(self, step: int) -> bool:
+        """Measure the held-out difference; return whether it is the best so far."""
+        assert self._base is not None
+        losses = self._losses(step)
+        validate.save(self.run, losses, f"{step:06d}")
+        found = validate.difference(self._base, losses)
+        self._latest = (step, found)
+        better = self._best is None or found.mean < self._best
+        if better:
+            self._best_step, self._best = step, found.mean
+        self._job.report(validate.event(self._base, losses, found, better))
+        return better
+
+    def _final_difference(self, step: int) -> Difference | None:
+        """Return the difference at the last step: of this process, or of the one that finished before."""
+        if self._latest and self._latest[0] == step:
+            return self._latest[1]
+        losses = validate.load(self.run, f"{step:06d}")
+        return validate.difference(self._base, losses) if self._base and losses else None
+
+    def _losses(self, step: int, *, base: bool = False) -> Losses:
+        """Return held-out losses, of the base network on request."""
+        from acetune.adapters import attach
+
+        session = self._session
+        attach.set_strength(session.network, session.facts, 0.0 if base else 1.0)
+        losses = self._validator.losses(session.network, step, session.dtype)
+        attach.set_strength(session.network, session.facts, 1.0)
+        return losses
+
+    def _relative(self, path: Path) -> str:
+        """Return a path inside the run folder, with forward slashes."""
+        return path.relative_to(self.run.folder).as_posix()

@@ -1,0 +1,230 @@
+"""One training in memory: network, adapter, optimizer, examples, and the update that makes a step."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from acetune import catalog, compute, files
+from acetune.adapters import attach
+from acetune.adapters.adapter import Adapter, Facts
+from acetune.encoding.encode import EncodedSet
+from acetune.families.family import Batch, ModelFamily
+from acetune.families.objective import Objective
+from acetune.flow import path, randomness
+from acetune.planning.steps import Length, Step, run_length
+from acetune.recipe import Recipe
+from acetune.training.examples import Examples
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one step measured; tensors stay on the device until they are read in a block."""
+
+    step: int
+    loss: Tensor
+    grad_norm: Tensor
+    lr: float
+    epoch: int
+
+
+@dataclass
+class Session:
+    """Everything a step needs. `bad` becomes 1 at the first loss or gradient that is no number, and stays 1.
+
+    From then on no update is applied, so that the weights remain those of the last good step without a question to
+    the device in between.
+    """
+
+    recipe: Recipe
+    family: ModelFamily
+    examples: Examples
+    objective: Objective
+    accelerator: Accelerator
+    network: nn.Module
+    parameters: dict[str, nn.Parameter]
+    optimizer: torch.optim.Optimizer
+    facts: Facts
+    length: Length
+    parts: str
+    dtype: torch.dtype
+    bad: Tensor = field(init=False)
+    _next: tuple[int, list[Batch]] | None = None
+
+    def __post_init__(self) -> None:
+        self.bad = torch.zeros((), device=self.device)
+        self._rate: Callable[[int, int, int, float], float] = catalog.resolve("schedule", self.recipe.schedule.name)
+
+    @classmethod
+    def build(cls, recipe: Recipe, family: ModelFamily, encoded: EncodedSet, name: str) -> Session:
+        """Load the network, put a fresh adapter on it, and lay out the steps.
+
+        Raises:
+            DataError: If no song is long enough.
+            SettingError: If an adapter target or another name does not exist.
+            OutOfMemory: If the network does not fit.
+        """
+        if recipe.compute.threads:
+            torch.set_num_threads(recipe.compute.threads)
+        device = compute.device(recipe.compute.device)
+        dtype = compute.dtype(recipe.compute.dtype, device)
+        examples = Examples(encoded, recipe, family.frames_per_second, family.crop_multiple)
+        objective = Objective.of(recipe, family.variant)
+        facts = _facts(recipe, family, objective, encoded, name)
+        network = family.load_network(device, dtype)
+        parameters = attach.attach(network, facts, dropout=recipe.adapter.dropout, seed=recipe.data.seed)
+        if recipe.compute.recompute:
+            network.enable_gradient_checkpointing()  # type: ignore[operator]
+        accelerator = Accelerator(cpu=device.type == "cpu")
+        network = accelerator.prepare(network)
+        make: Callable[..., torch.optim.Optimizer] = catalog.resolve("optimizer", recipe.optim.name)
+        music = sum(p.track.seconds * p.track.repeats for p in encoded.parts) / 60
+        return cls(
+            recipe, family, examples, objective, accelerator, network.train(), parameters,
+            make(parameters.values(), recipe.optim), facts, run_length(recipe, examples.steps_per_epoch, music),
+            files.hash_of(sorted((p.latents, sorted(p.texts.items()), p.lyrics) for p in encoded.parts)), dtype,
+        )  # fmt: skip
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network lives."""
+        device: torch.device = self.accelerator.device
+        return device
+
+    def adapter(self, step: int) -> Adapter:
+        """Return the adapter as it is now, with its facts."""
+        weights = {name: parameter.detach().cpu().clone() for name, parameter in self.parameters.items()}
+        return Adapter(weights, Facts(**{**vars(self.facts), "step": step}))
+
+    def update(self, number: int) -> Reading:
+        """Do one optimizer update; nothing in it waits for the device.
+
+        The loss is the mean over the crops of the step, whatever their micro-batch, so that a short last one counts
+        for what it is.
+
+        Args:
+            number: Step, counted from 0.
+        """
+        micro_batches = self._batches(number)
+        count = sum(batch.x0.shape[0] for batch in micro_batches)
+        total = torch.zeros((), device=self.device)
+        first = 0
+        for place, batch in enumerate(micro_batches):
+            loss = self._losses(batch, number, first, place).sum() / count
+            self.accelerator.backward(loss)
+            total += loss.detach()
+            first += batch.x0.shape[0]
+        if number + 1 < self.length.steps:
+            self._next = (number + 1, self._load(number + 1))  # while the device is still busy
+        norm = self._apply(number, total)
+        epoch = number // self.examples.steps_per_epoch
+        return Reading(number + 1, total, norm, self.learning_rate(number), epoch)
+
+    def learning_rate(self, number: int) -> float:
+        """Return the learning rate of a step counted from 0."""
+        knobs = self.recipe.schedule
+        return self.recipe.optim.lr * self._rate(number, self.length.steps, self.length.warmup, knobs.final)
+
+    def _apply(self, number: int, loss: Tensor) -> Tensor:
+        """Clip and update, unless something was no number; return the gradient norm before clipping."""
+        limit = self.recipe.optim.clip or math.inf
+        norm = torch.nn.utils.clip_grad_norm_(list(self.parameters.values()), limit)
+        self.bad = torch.maximum(self.bad, (~torch.isfinite(norm + loss)).float())
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate(number)
+        self.optimizer.found_inf = self.bad  # type: ignore[attr-defined]
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return norm
+
+    def _losses(self, batch: Batch, number: int, first: int, place: int) -> Tensor:
+        """Return the loss of each crop of a micro-batch, (B,)."""
+        seed = self.recipe.data.seed
+        indices = range(first, first + batch.x0.shape[0])
+        t = self.family.round_times(self.objective.times(seed, number, indices), self.dtype).to(self.device)
+        dropped = self.objective.dropped(seed, number, indices).to(self.device)
+        shape = tuple(batch.x0.shape[1:])
+        noise = torch.stack([randomness.normal(shape, seed, "noise", number, i) for i in indices]).to(self.device)
+        x_t = path.noisy(batch.x0, noise, t)
+        if self.recipe.adapter.dropout:
+            torch.manual_seed(randomness.key(seed, "adapter dropout", number, place))
+        predicted = self.family.predict(self.network, batch, x_t, t, dropped)
+        return self.objective.losses(predicted, path.velocity(batch.x0, noise), t)
+
+    def _batches(self, number: int) -> list[Batch]:
+        """Return the micro-batches of a step, those loaded ahead where they are the right ones."""
+        ready, self._next = self._next, None
+        return ready[1] if ready and ready[0] == number else self._load(number)
+
+    def _load(self, number: int) -> list[Batch]:
+        """Cut and collate the crops of a step."""
+        step: Step = self.examples.step(number)
+        batches, first = [], 0
+        for items in step:
+            crops = [self.examples.example(item, number, first + i) for i, item in enumerate(items)]
+            batches.append(self.family.collate(crops, self.examples.constants, self.device))
+            first += len(items)
+        return batches
+
+
+@dataclass
+class Readings:
+    """Collects readings and reads them back in blocks: each block is one wait for the device.
+
+    Args:
+        every: Steps in a block: 1 where waiting costs nothing.
+    """
+
+    every: int
+    _waiting: list[Reading] = field(default_factory=list)
+    _since: float = field(default_factory=time.perf_counter)
+
+    def add(self, reading: Reading) -> bool:
+        """Take a reading; return whether a block is full."""
+        self._waiting.append(reading)
+        return len(self._waiting) >= self.every
+
+    def take(self) -> list[tuple[Reading, float, float, float]]:
+        """Return (reading, loss, gradient norm, seconds) of the waiting steps."""
+        if not self._waiting:
+            return []
+        rows = torch.stack([torch.stack([r.loss, r.grad_norm]).float() for r in self._waiting]).tolist()
+        now = time.perf_counter()
+        seconds = (now - self._since) / len(rows)
+        self._since = now
+        taken = [(r, loss, norm, seconds) for r, (loss, norm) in zip(self._waiting, rows, strict=True)]
+        self._waiting = []
+        return taken
+
+
+def _facts(recipe: Recipe, family: ModelFamily, objective: Objective, encoded: EncodedSet, name: str) -> Facts:
+    """Return what the adapter will say of itself; no file names, captions or lyrics."""
+    described: dict[str, Any] = vars(objective)
+    return Facts(
+        kind=recipe.adapter.kind,
+        rank=recipe.adapter.rank,
+        alpha=recipe.adapter.alpha,
+        rslora=recipe.adapter.rslora,
+        modules=family.target_modules(recipe.adapter.targets),
+        family=_family_name(recipe),
+        variant=family.variant.name,
+        fingerprint=family.fingerprint,
+        objective=dict(described),
+        trigger=encoded.manifest.settings.trigger,
+        name=name,
+    )
+
+
+def _family_name(recipe: Recipe) -> str:
+    """Return the name of the recipe's family."""
+    from acetune.recipe import family_of
+
+    card, _ = family_of(recipe.model.variant)
+    return str(card.name)

@@ -1,0 +1,219 @@
+"""The verbs `train` and `resume`: the one training loop.
+
+Open or make the run folder, encode what is new, go on from the newest checkpoint, and until the last step: update,
+report, validate, save. A stop request, a signal or a number that is no number saves first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from acetune import compute, files
+from acetune.encoding.cache import Cache
+from acetune.encoding.encode import encode_set, load_dataset
+from acetune.errors import OutOfMemory, SettingError, Stopped, TrainingDiverged
+from acetune.events import Job, StageEnded, StageStarted, StepDone
+from acetune.families.family import ModelFamily
+from acetune.planning.plan import plan_for
+from acetune.recipe import Recipe, dump, family_of, fixed_differences, save
+from acetune.recipe import resolve as resolve_recipe
+from acetune.run import Run
+from acetune.training import checkpoint
+from acetune.training.keeper import Keeper
+from acetune.training.session import Readings, Session
+from acetune.workspace import Workspace
+
+#: Steps between two readings of losses on devices where a reading waits for the queue to drain.
+_BLOCK = 10
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a training left behind."""
+
+    folder: Path
+    steps: int
+    verdict: str
+    adapter: Path
+
+
+def train(
+    recipe: Recipe,
+    *,
+    name: str | None = None,
+    on_existing: str = "refuse",
+    home: Path | None = None,
+    job: Job | None = None,
+) -> TrainResult:
+    """Train an adapter; songs that are not encoded yet are encoded first.
+
+    Args:
+        recipe: What to train.
+        name: Of the run and its adapters; data set and variant where None.
+        on_existing: What to do with a run of this name: "refuse", "resume" it, or make a "new" one beside it.
+        home: Workspace folder.
+        job: Hears the events; can stop.
+
+    Raises:
+        SettingError: For impossible settings, an existing run, or a run that another process trains.
+        DataError: If the data set cannot be used.
+        MissingDependency: If the weights are not here and may not be fetched.
+        OutOfMemory: If the device's memory does not suffice.
+        TrainingDiverged: At the first number that is no number; the last good state is saved.
+        Stopped: If asked to; the state is saved.
+    """
+    if on_existing not in ("refuse", "resume", "new"):
+        raise SettingError("training.on_existing", value=on_existing)
+    workspace = Workspace.at(home)
+    run = Run(workspace.runs / files.check_name(name or _default_name(recipe), "run"))
+    if run.recipe_file.is_file():
+        if on_existing == "resume":
+            return _resume(run, recipe, workspace, job or Job())
+        if on_existing == "refuse":
+            raise SettingError("training.exists", run=run.name)
+        run = Run(_free(run.folder))
+    with files.disk_errors(run.folder):
+        run.folder.mkdir(parents=True, exist_ok=True)
+    return _run(run, recipe, workspace, job or Job())
+
+
+def resume(
+    run: str | Path, *, changes: Mapping[str, object] | None = None, home: Path | None = None, job: Job | None = None
+) -> TrainResult:
+    """Go on with a stopped, killed or finished run, exactly where its newest checkpoint stands.
+
+    Args:
+        run: Name or folder.
+        changes: Knobs that may change on the way, such as ``{"schedule.steps": 2000}`` to extend it.
+        home: Workspace folder.
+        job: Hears the events; can stop.
+
+    Raises:
+        SettingError: If there is no such run, or a knob was changed that must not.
+        Others: As `train`.
+    """
+    workspace = Workspace.at(home)
+    found = Run(workspace.find_run(run))
+    layers: list[tuple[str, Mapping[str, object]]] = [("run", found.recipe.model_dump(mode="json"))]
+    if changes:
+        layers.append(("resume", changes))
+    return _resume(found, resolve_recipe(layers).recipe, workspace, job or Job())
+
+
+def _resume(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainResult:
+    """Go on with a run under a recipe that may differ where that is allowed."""
+    different = fixed_differences(run.recipe, recipe)
+    if different:
+        raise SettingError("training.changed", run=run.name, knobs=", ".join(different))
+    return _run(run, recipe, workspace, job)
+
+
+def _run(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainResult:
+    """Train in a run folder from its newest checkpoint on."""
+    with run.hold():
+        run.asked("stop")  # a request that an earlier process did not live to see
+        if not run.recipe_file.is_file() or dump(run.recipe) != dump(recipe):
+            save(recipe, run.recipe_file)
+        job = Job(job.also(run.append_event).report, _stop_of(run, job))
+        try:
+            return _train(run, recipe, workspace, job)
+        except RuntimeError as error:
+            if not compute.is_out_of_memory(error):
+                raise
+            raise OutOfMemory("training.memory", device=recipe.compute.device) from error
+
+
+def _train(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainResult:
+    """Prepare, loop and finish."""
+    card, variant = family_of(recipe.model.variant)
+    manifest = load_dataset(recipe)
+    workspace.remember(manifest.folder)
+    plan = plan_for(recipe, variant.size, manifest.tracks, compute.machine(recipe.compute.device))
+    files.write_json(run.folder / "plan.json", plan.to_json())
+    for warning in plan.warnings:
+        job.notice("plan.warning", warning)
+    family: ModelFamily = card.open(recipe, workspace.models, job)
+    encoded, _ = encode_set(manifest, recipe, family, Cache(workspace.cache), job)
+    session = Session.build(recipe, family, encoded, run.name)
+    keeper = Keeper(run, session, job)
+    start = _restore(run, session, keeper, job)
+    job.report(StageStarted(stage="train", total=session.length.steps, unit="steps", resumed_from=start or None))
+    keeper.record_base()
+    _loop(session, keeper, job, start)
+    adapter, verdict = keeper.finish(card)
+    return TrainResult(run.folder, session.length.steps, verdict, adapter)
+
+
+def _restore(run: Run, session: Session, keeper: Keeper, job: Job) -> int:
+    """Set the session to the newest checkpoint and return its step; 0 for a fresh start."""
+    found = checkpoint.newest(run)
+    if found is None:
+        return 0
+    state, folder = found
+    if state.parts != session.parts:
+        raise SettingError("training.other_songs", run=run.name)
+    if state.step > session.length.steps:
+        raise SettingError("training.shorter", run=run.name, done=state.step, steps=session.length.steps)
+    if state.threads != keeper.threads and session.device.type == "cpu":
+        job.notice("training.threads", f"The run used {state.threads} threads before; bits may differ now.")
+    checkpoint.restore(folder, session.optimizer, session.parameters)
+    checkpoint.discard_after(run, state.step)
+    keeper.restore(state)
+    return state.step
+
+
+def _loop(session: Session, keeper: Keeper, job: Job, start: int) -> None:
+    """Do the steps from ``start`` on."""
+    readings = Readings(every=1 if session.device.type == "cpu" else _BLOCK)
+    for number in range(start, session.length.steps):
+        full = readings.add(session.update(number))
+        step = number + 1
+        stop = job.stop_requested()
+        if full or stop or keeper.is_due(step):
+            _report(readings, keeper, job)
+        if stop:
+            keeper.save(step)
+            job.report(StageEnded(stage="train", outcome="stopped", result={"steps": step}))
+            raise Stopped("training.stopped", run=keeper.run.name, step=step)
+        keeper.after(step)
+
+
+def _report(readings: Readings, keeper: Keeper, job: Job) -> None:
+    """Report the waiting steps; at the first that is no number save the state before it and stop."""
+    for reading, loss, norm, seconds in readings.take():
+        if not abs(loss + norm) < float("inf"):
+            keeper.save(reading.step - 1)
+            job.report(StageEnded(stage="train", outcome="failed", result={"steps": reading.step - 1}))
+            what = "loss" if not abs(loss) < float("inf") else "gradient"
+            raise TrainingDiverged("training.diverged", what=what, step=reading.step, run=keeper.run.name)
+        job.report(
+            StepDone(step=reading.step, loss=loss, lr=reading.lr, grad_norm=norm, seconds=seconds, epoch=reading.epoch)
+        )
+
+
+def _stop_of(run: Run, job: Job) -> Callable[[], bool]:
+    """Return a stop request that the job or the run's control folder may make."""
+    asked = False
+
+    def stop_requested() -> bool:
+        nonlocal asked
+        asked = asked or run.asked("stop") or job.stop_requested()
+        return asked
+
+    return stop_requested
+
+
+def _default_name(recipe: Recipe) -> str:
+    """Return a run name of data set and variant."""
+    folder = "".join(c if c.isalnum() or c in "._-" else "-" for c in Path(recipe.data.dataset).name).strip("._-")
+    return f"{folder[:40] or 'songs'}-{recipe.model.variant}"
+
+
+def _free(folder: Path) -> Path:
+    """Return the first of folder-2, folder-3, ... that does not exist."""
+    number = 2
+    while (free := folder.with_name(f"{folder.name}-{number}")).exists():
+        number += 1
+    return free

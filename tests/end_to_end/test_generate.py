@@ -1,0 +1,90 @@
+"""Generating audio on the embedded variants."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from probing import collector
+
+import acetune
+from acetune.errors import SettingError, Stopped
+from acetune.events import Job, PreviewReady, Progress
+
+
+def request(**changes: object) -> object:
+    return acetune.Request(**{"caption": "slow pads", "seconds": 2.0, "device": "cpu", **changes})
+
+
+def test_a_piece_has_the_asked_length_and_peak(home: Path, tmp_path: Path) -> None:
+    (path,) = acetune.generate(request(out=tmp_path / "piece.wav", seconds=2.5), home=home)
+
+    audio, rate = soundfile.read(path)
+    assert (rate, audio.shape) == (48_000, (120_000, 2))
+    assert np.abs(audio).max() == pytest.approx(10 ** (-1 / 20), abs=1e-3)
+
+
+def test_the_same_seed_gives_the_same_bytes(home: Path, tmp_path: Path) -> None:
+    one, two = (
+        acetune.generate(request(out=tmp_path / name / "a.wav", seeds=(4,)), home=home)[0].read_bytes()
+        for name in ("x", "y")
+    )
+    (other,) = acetune.generate(request(out=tmp_path / "b.wav", seeds=(5,)), home=home)
+
+    assert one == two != other.read_bytes()
+
+
+def test_generated_audio_says_so_and_keeps_captions_private(home: Path, tmp_path: Path) -> None:
+    (path,) = acetune.generate(request(out=tmp_path / "a.flac"), home=home)
+
+    with soundfile.SoundFile(path) as sound:
+        mark = json.loads(sound.comment)
+    assert mark["ai_generated"] is True and mark["generated_by"] == "acetune"
+    assert "slow pads" not in str(mark)
+
+
+def test_several_seeds_make_several_files(home: Path, tmp_path: Path) -> None:
+    job, events = collector()
+
+    paths = acetune.generate(request(out=tmp_path, seeds=(1, 2)), home=home, job=job)
+
+    assert len(set(paths)) == 2 and all(path.is_file() for path in paths)
+    assert [e.seed for e in events if isinstance(e, PreviewReady)] == [1, 2]
+    assert [e.done for e in events if isinstance(e, Progress)] == list(range(1, 17))
+
+
+def test_guided_variants_ask_the_network_twice_a_step(home: Path, tmp_path: Path) -> None:
+    guided = acetune.generate(request(variant="tiny-base", out=tmp_path / "a.wav"), home=home)[0]
+    plain = acetune.generate(request(variant="tiny-base", guidance=1.0, out=tmp_path / "b.wav"), home=home)[0]
+
+    assert guided.read_bytes() != plain.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"seconds": 0.0}, "0.0 s"),
+        ({"seconds": 601.0}, "601"),
+        ({"steps": -1}, "steps"),
+        ({"strengths": (0.5,)}, "strength"),
+        ({"out": Path("piece.mp5")}, ".mp5"),
+        ({"variant": "turbi"}, "turbo"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_anything_is_loaded(
+    home: Path, changes: dict[str, object], word: str
+) -> None:
+    with pytest.raises(SettingError) as refused:
+        acetune.generate(request(**changes), home=home)
+
+    assert word in str(refused.value) and refused.value.exit_code == 2
+
+
+def test_stopping_between_steps_leaves_no_file(home: Path, tmp_path: Path) -> None:
+    with pytest.raises(Stopped):
+        acetune.generate(request(out=tmp_path / "a.wav"), home=home, job=Job(stop_requested=lambda: True))
+
+    assert not (tmp_path / "a.wav").exists()

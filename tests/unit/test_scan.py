@@ -1,0 +1,316 @@
+import json
+import os
+import random
+import sys
+import wave
+from dataclasses import replace
+
+import pytest
+
+from acetune.data.manifest import append_results, load, update
+from acetune.data.scan import scan
+from acetune.data.track import Mark, Source
+from acetune.errors import DataError, NotWritable, Stopped
+from acetune.events import Job, Noticed, Progress, StageEnded, StageStarted
+
+
+def song(path, seconds=1.0, seed=None):
+    """Write noise at a low rate; each name sounds different unless a seed is given."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    noise = random.Random(str(seed if seed is not None else path)).randbytes(round(seconds * 2000) * 2)
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 2000, 0, "NONE", ""))
+        file.writeframes(noise)
+    return path
+
+
+def paths(manifest):
+    return [track.path for track in manifest.tracks]
+
+
+def listen(folder, **settings):
+    """Scan and return the result with the events."""
+    events = []
+    return scan(folder, job=Job(events.append), **settings), events
+
+
+def notices(events):
+    return [(event.code, event.subject) for event in events if isinstance(event, Noticed)]
+
+
+def edit(folder, **values):
+    """Change the first row of the manifest by hand."""
+    first, *others = (folder / "metadata.jsonl").read_text(encoding="utf-8").splitlines()
+    text = "\n".join([json.dumps({**json.loads(first), **values}), *others])
+    (folder / "metadata.jsonl").write_text(text, encoding="utf-8")
+
+
+def test_songs_of_all_folders_are_measured_and_written_down(tmp_path):
+    song(tmp_path / "b.wav", 1.5)
+    song(tmp_path / "a.WAV")
+    song(tmp_path / "live/c.wav")
+    result = scan(tmp_path)
+
+    assert paths(result.manifest) == ["a.WAV", "b.wav", "live/c.wav"]
+    assert result.added == ("a.WAV", "b.wav", "live/c.wav")
+    assert [track.seconds for track in result.manifest.tracks] == [1.0, 1.5, 1.0]
+    assert len({track.audio_sha256 for track in result.manifest.tracks}) == 3
+    assert load(tmp_path) == result.manifest
+
+
+def test_files_beside_a_song_describe_it_as_files(tmp_path):
+    song(tmp_path / "a.wav")
+    (tmp_path / "a.caption.txt").write_text("slow jazz")
+    track = scan(tmp_path).manifest.tracks[0]
+
+    assert (track.caption, track.source_of("caption"), track.lyrics) == ("slow jazz", Source.FILE, None)
+
+
+def test_hidden_files_and_own_output_are_not_read(tmp_path):
+    song(tmp_path / "a.wav")
+    for hidden in ("._a.wav", ".trash/b.wav", ".acetune/c.wav", "acetune/runs/r/previews/d.wav", "run/e.wav"):
+        song(tmp_path / hidden)
+    (tmp_path / "acetune/workspace.json").write_text("{}")
+    (tmp_path / "run/recipe.yaml").write_text("")
+
+    assert paths(scan(tmp_path).manifest) == ["a.wav"]
+
+
+def test_files_that_say_nothing_are_listed_as_ignored(tmp_path):
+    song(tmp_path / "a.wav")
+    for name in ("a.txt", "a.txt.bak", "cover.jpg", "a.lyrics.txt"):
+        (tmp_path / name).write_text("la\nla\nla\nla")
+    scan(tmp_path)
+
+    assert scan(tmp_path).ignored == ("a.txt.bak", "cover.jpg")
+
+
+def test_what_cannot_be_used_is_skipped_with_its_reason(tmp_path):
+    song(tmp_path / "good.wav")
+    song(tmp_path / "short.wav", 0.2)
+    (tmp_path / "text.mp3").write_text("not music")
+    result, events = listen(tmp_path)
+
+    assert paths(result.manifest) == ["good.wav"]
+    assert [(s.path, s.reason_code) for s in result.skipped] == [
+        ("short.wav", "data.too_short"),
+        ("text.mp3", "audio.unreadable"),
+    ]
+    assert "lasts 0.20 s" in result.skipped[0].message
+    assert notices(events) == [("data.too_short", "short.wav"), ("audio.unreadable", "text.mp3")]
+
+
+def test_progress_is_told_file_by_file_and_the_end_counts(tmp_path):
+    song(tmp_path / "a.wav")
+    song(tmp_path / "short.wav", 0.2)
+    _, events = listen(tmp_path)
+    start, end = events[0], events[-1]
+
+    assert isinstance(start, StageStarted)
+    assert (start.stage, start.total) == ("scan", 2)
+    assert [(e.done, e.total, e.item) for e in events if isinstance(e, Progress)] == [
+        (1, 2, "a.wav"),
+        (2, 2, "short.wav"),
+    ]
+    assert isinstance(end, StageEnded)
+    assert end.result == {"tracks": 1, "seconds": 1.0, "added": 1, "dropped": 0, "skipped": 1, "ignored": 0}
+
+
+def test_half_a_second_is_long_enough(tmp_path):
+    song(tmp_path / "a.wav", 0.5)
+
+    assert paths(scan(tmp_path).manifest) == ["a.wav"]
+
+
+def test_a_song_longer_than_the_model_allows_is_kept_and_noticed(tmp_path):
+    song(tmp_path / "a.wav", 700)
+    result, events = listen(tmp_path)
+
+    assert paths(result.manifest) == ["a.wav"]
+    assert notices(events) == [("data.long", "a.wav")]
+
+
+def test_an_empty_folder_says_what_was_looked_for_and_where(tmp_path):
+    with pytest.raises(DataError) as error:
+        scan(tmp_path)
+
+    assert str(tmp_path) in error.value.message()
+    assert ".flac" in error.value.message()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(DataError, match="There is no folder"):
+        scan(tmp_path / "gone")
+
+
+def test_a_folder_without_one_usable_song_says_how_many_and_why(tmp_path):
+    song(tmp_path / "a.wav", 0.1)
+    song(tmp_path / "b.wav", 0.1)
+
+    with pytest.raises(DataError, match=r"None of the 2 .* a\.wav lasts 0\.10 s"):
+        scan(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == ["a.wav", "b.wav"]
+
+
+def test_strict_refuses_a_single_bad_song_and_writes_nothing(tmp_path):
+    song(tmp_path / "a.wav")
+    song(tmp_path / "b.wav", 0.1)
+
+    with pytest.raises(DataError, match=r"1 audio files .* b\.wav"):
+        scan(tmp_path, strict=True)
+    assert sorted(os.listdir(tmp_path)) == ["a.wav", "b.wav"]
+
+
+def test_stopping_writes_nothing(tmp_path):
+    song(tmp_path / "a.wav")
+
+    with pytest.raises(Stopped):
+        scan(tmp_path, job=Job(stop_requested=lambda: True))
+    assert os.listdir(tmp_path) == ["a.wav"]
+
+
+def test_a_second_scan_changes_nothing(tmp_path):
+    song(tmp_path / "a.wav")
+    (tmp_path / "a_prompt.txt").write_text("jazz, slow")
+    first = scan(tmp_path)
+    written = (tmp_path / "metadata.jsonl").read_bytes()
+    second, events = listen(tmp_path)
+
+    assert second.manifest == first.manifest
+    assert (second.added, notices(events)) == ((), [])
+    assert (tmp_path / "metadata.jsonl").read_bytes() == written
+
+
+def test_a_second_scan_keeps_what_a_person_wrote(tmp_path):
+    song(tmp_path / "a.wav")
+    (tmp_path / "a_prompt.txt").write_text("jazz, slow")
+    scan(tmp_path)
+    edit(tmp_path, caption="my words", mood="sad", repeats=3, excluded=True)
+    append_results(tmp_path, "a.wav", {"bpm": 90.0}, {"bpm": Mark(Source.SIGNAL, 0.7)})
+    (track,) = scan(tmp_path).manifest.tracks
+
+    assert (track.caption, track.source_of("caption")) == ("my words", Source.USER)
+    assert (track.tags, track.source_of("tags")) == (("jazz", "slow"), Source.FILE)
+    assert (track.extra, track.repeats, track.excluded) == ({"mood": "sad"}, 3, True)
+    assert (track.bpm, track.provenance["bpm"]) == (90.0, Mark(Source.SIGNAL, 0.7))
+
+
+def test_a_second_scan_reads_changed_audio_and_changed_files(tmp_path):
+    song(tmp_path / "a.wav")
+    (tmp_path / "a.caption.txt").write_text("slow")
+    (before,) = scan(tmp_path).manifest.tracks
+    song(tmp_path / "a.wav", 2.0)
+    (tmp_path / "a.caption.txt").write_text("fast")
+    (after,) = scan(tmp_path).manifest.tracks
+
+    assert (after.seconds, after.caption) == (2.0, "fast")
+    assert after.audio_sha256 != before.audio_sha256
+
+
+def test_the_order_of_the_manifest_stays_and_new_songs_come_last(tmp_path):
+    song(tmp_path / "b.wav")
+    song(tmp_path / "c.wav")
+    scan(tmp_path)
+    update(tmp_path, lambda current: replace(current, tracks=current.tracks[::-1]))
+    song(tmp_path / "a.wav")
+    result = scan(tmp_path)
+
+    assert paths(result.manifest) == ["c.wav", "b.wav", "a.wav"]
+    assert result.added == ("a.wav",)
+
+
+def test_a_deleted_song_is_dropped_and_noticed(tmp_path):
+    song(tmp_path / "a.wav")
+    song(tmp_path / "b.wav")
+    scan(tmp_path)
+    (tmp_path / "b.wav").unlink()
+    result, events = listen(tmp_path)
+
+    assert (paths(result.manifest), result.dropped) == (["a.wav"], ("b.wav",))
+    assert notices(events) == [("data.gone", "b.wav")]
+
+
+def test_a_moved_song_takes_its_description_along(tmp_path):
+    song(tmp_path / "a.wav")
+    scan(tmp_path)
+    edit(tmp_path, caption="my words")
+    (tmp_path / "live").mkdir()
+    (tmp_path / "a.wav").rename(tmp_path / "live/z.wav")
+    result, events = listen(tmp_path)
+
+    assert [(t.path, t.caption) for t in result.manifest.tracks] == [("live/z.wav", "my words")]
+    assert (result.added, result.dropped) == ((), ())
+    assert notices(events) == [("data.moved", "live/z.wav")]
+
+
+def test_a_copy_does_not_take_the_description_of_a_song_that_stayed(tmp_path):
+    song(tmp_path / "a.wav", seed=1)
+    scan(tmp_path)
+    edit(tmp_path, caption="my words")
+    song(tmp_path / "copy.wav", seed=1)
+
+    assert [track.caption for track in scan(tmp_path).manifest.tracks] == ["my words", None]
+
+
+def test_a_listed_song_that_became_unreadable_is_skipped_but_keeps_its_row(tmp_path):
+    song(tmp_path / "a.wav")
+    song(tmp_path / "b.wav")
+    scan(tmp_path)
+    edit(tmp_path, caption="my words")
+    (tmp_path / "a.wav").write_text("damaged")
+    result = scan(tmp_path)
+
+    assert [track.caption for track in result.manifest.tracks] == ["my words", None]
+    assert [skip.path for skip in result.skipped] == ["a.wav"]
+    assert result.dropped == ()
+
+
+def test_a_list_of_songs_written_by_hand_is_measured_and_kept(tmp_path):
+    song(tmp_path / "a.wav")
+    rows = [{"file_name": "a.wav", "text": "jazz", "caption": "slow"}, {"file_name": "gone.wav"}]
+    (tmp_path / "metadata.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    result = scan(tmp_path)
+    (track,) = result.manifest.tracks
+
+    assert (track.seconds, track.caption, track.extra) == (1.0, "slow", {"text": "jazz"})
+    assert (result.added, result.dropped) == ((), ("gone.wav",))
+
+
+def test_a_damaged_sidecar_is_noticed_and_the_song_stays(tmp_path):
+    song(tmp_path / "a.wav")
+    (tmp_path / "a.json").write_text("{")
+    result, events = listen(tmp_path)
+
+    assert paths(result.manifest) == ["a.wav"]
+    assert notices(events) == [("data.sidecar_unreadable", "a.wav")]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has file names that are no text")
+def test_a_file_name_that_is_no_text_is_skipped_with_its_reason(tmp_path):
+    song(tmp_path / "a.wav")
+    os.rename(song(tmp_path / "b.wav"), os.path.join(os.fsencode(tmp_path), b"\xff.wav"))
+    result = scan(tmp_path)
+
+    assert [(skip.path, skip.reason_code) for skip in result.skipped] == [("?.wav", "data.bad_name")]
+
+
+def test_a_link_that_leads_nowhere_is_skipped_with_its_reason(tmp_path):
+    song(tmp_path / "a.wav")
+    try:
+        (tmp_path / "b.wav").symlink_to(tmp_path / "gone.wav")
+    except OSError:
+        pytest.skip("links are not allowed here")
+
+    assert [skip.path for skip in scan(tmp_path).skipped] == ["b.wav"]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_written_is_named(tmp_path):
+    song(tmp_path / "a.wav")
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(NotWritable):
+            scan(tmp_path)
+    finally:
+        tmp_path.chmod(0o700)

@@ -1,5 +1,8 @@
 """The list of knobs: it has a ceiling, and every knob says what it is."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from acetune import catalog, recipe
@@ -63,6 +66,12 @@ def test_length_saving_and_machine_may_change_on_resume(name):
 def test_another_name_means_a_knob_and_is_none_itself(name, target):
     assert target in NAMES
     assert name not in NAMES
+
+
+def test_the_glossary_marks_the_words_of_other_trainers_that_are_accepted():
+    glossary = (Path(__file__).resolve().parents[1] / "docs" / "glossary.md").read_text(encoding="utf-8")
+
+    assert set(re.findall(r"(\w+)\*", glossary)) == {alias.partition(".")[2] for alias in ALIASES}
 
 
 @pytest.mark.parametrize("section", [s for s in Recipe.model_fields if s != "version"])

@@ -122,6 +122,15 @@ def peak_bytes(where: torch.device) -> int | None:
     return torch.cuda.max_memory_allocated(where) if where.type == "cuda" else None
 
 
+#: Floating point operations a second that a training step reaches: assumptions until they are measured.
+_STEP_RATES = {"cuda": 40e12, "mps": 4e12, "xpu": 15e12, "cpu": 40e9}
+
+
+def step_rate(device: str) -> float:
+    """Return the operations a second that the planner reckons with for a device such as "cpu" or its first word."""
+    return _STEP_RATES.get(device.partition(":")[0], _STEP_RATES["cpu"])
+
+
 def is_out_of_memory(error: RuntimeError) -> bool:
     """Whether torch raised this because a device ran out of memory."""
     import torch

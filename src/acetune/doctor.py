@@ -51,7 +51,7 @@ class Finding:
         return Words("doctor", language).remedy(self.code, **self.params)
 
 
-def doctor(*, home: Path | None = None) -> tuple[Finding, ...]:
+def doctor(*, home: str | Path | None = None) -> tuple[Finding, ...]:
     """Look at Python, libraries, torch, the device, memory, disk, the workspace and the weights.
 
     Args:

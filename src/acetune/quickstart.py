@@ -36,11 +36,11 @@ class QuickstartResult:
 
 
 def quickstart(
-    folder: Path | None = None,
+    folder: str | Path | None = None,
     *,
     settings: Mapping[str, object] | None = None,
     name: str | None = None,
-    home: Path | None = None,
+    home: str | Path | None = None,
     job: Job | None = None,
 ) -> QuickstartResult:
     """Make or take songs, scan, annotate, encode, train, validate, export, generate before and after, report.
@@ -57,8 +57,7 @@ def quickstart(
     """
     job = job or Job()
     workspace = Workspace.at(home)
-    if folder is None:
-        folder = _demo(workspace, job)
+    folder = Path(folder) if folder else _demo(workspace, job)
     scan(folder, job=job)
     annotate(folder, job=job)
     recipe = resolve([("quickstart", {**(settings or {}), "data.dataset": str(folder.absolute())})]).recipe
@@ -93,7 +92,7 @@ def _request(recipe: Recipe, folder: Path, trained: TrainResult, run: Run) -> Re
         adapter=trained.adapter,
         strengths=(0.0, 1.0),
         seeds=(recipe.data.seed,),
-        out=run.previews,
+        out=run.previews / "preview.ogg",
         device=recipe.compute.device,
         dtype=recipe.compute.dtype,
     )

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from acetune import files
+from acetune import files, locks
 from acetune.events import Event, StageEnded, StageStarted, StepDone, Validated, from_line, to_line
 from acetune.recipe import Recipe, load
 
@@ -107,11 +107,11 @@ class Run:
         Raises:
             SettingError: If a living process trains this run already.
         """
-        return files.lock(self.folder / "lock", "run.locked")
+        return locks.lock(self.folder / "lock", "run.locked")
 
-    def owner(self) -> files.Owner | None:
+    def owner(self) -> locks.Owner | None:
         """Return the living process that trains this run, or None."""
-        return files.lock_owner(self.folder / "lock")
+        return locks.lock_owner(self.folder / "lock")
 
     def ask(self, what: str) -> None:
         """Leave a control file, ``stop`` or ``save_now``, for the process that trains."""

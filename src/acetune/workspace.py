@@ -19,9 +19,9 @@ class Workspace:
     home: Path
 
     @classmethod
-    def at(cls, home: Path | None = None) -> Workspace:
+    def at(cls, home: str | Path | None = None) -> Workspace:
         """Return the workspace: the given folder, else ACETUNE_HOME, else ./acetune."""
-        return cls((home or Path(compute.environment("HOME") or "acetune")).expanduser().absolute())
+        return cls(Path(home or compute.environment("HOME") or "acetune").expanduser().absolute())
 
     @property
     def models(self) -> Path:

@@ -15,7 +15,7 @@ import pytest
 from probing import Recipes, losses, moments, same, weights
 
 import acetune
-from acetune import errors, files
+from acetune import errors, locks
 from acetune.run import Run
 
 KILLS_AT_RANDOM, KILLS_WHILE_SAVING = 15, 12
@@ -131,11 +131,11 @@ def test_a_run_that_is_being_trained_is_not_trained_twice(
     chosen = recipe(guard__save_every=0, guard__validate_every=0, schedule__steps=4000)
     process = start(server, home, chosen)
     lock = home / "runs" / "run" / "lock"
-    while process.is_alive() and not (lock.with_name("recipe.yaml").is_file() and files.lock_owner(lock)):
+    while process.is_alive() and not (lock.with_name("recipe.yaml").is_file() and locks.lock_owner(lock)):
         time.sleep(0.02)
 
     with pytest.raises(errors.SettingError, match=str(process.pid)):
         acetune.resume("run", home=home)
     kill(process)
 
-    assert files.lock_owner(lock) is None
+    assert locks.lock_owner(lock) is None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import huggingface_hub
 import pytest
+from huggingface_hub import constants
 from layout_writer import variant, write_layout
 
 from acetune.events import Job
@@ -17,7 +17,7 @@ from acetune.families.acestep_v15.layouts import Weights, open_weights
 def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Keep what is installed on this machine, and the network, out of the search for weights."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.delenv("ACETUNE_COMFYUI", raising=False)
 
 

@@ -15,7 +15,7 @@ from acetune.families.acestep_v15 import vae_names
 from acetune.families.acestep_v15.layouts import SILENCE, Weights
 from acetune.families.acestep_v15.names import PREFIXES, official_key
 from acetune.families.acestep_v15.variants import CARD
-from acetune.families.family import Variant
+from acetune.families.variant import Variant
 
 LAYOUTS = ("official", "official-sharded", "diffusers", "comfyui-aio", "comfyui-split")
 _COMFY_TEXT = "text_encoders.qwen3_06b.transformer.model."

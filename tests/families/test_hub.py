@@ -18,7 +18,7 @@ import pytest
 from acetune.errors import DataError
 from acetune.events import Job
 from acetune.families import weights
-from acetune.families.family import Repository
+from acetune.families.variant import Repository
 
 CONTENT = {
     "config.json": b'{"hidden_size": 8}',
@@ -28,13 +28,15 @@ CONTENT = {
 }
 REPOSITORY = Repository("owner/acestep-v15-test", ("config.json", "*.safetensors", "*.pt"), 5_000_000, "MIT")
 SCRIPT = """
+import os
 import sys
 from pathlib import Path
 from acetune import events
 from acetune.errors import AcetuneError
 from acetune.families import hub
-from acetune.families.family import Repository
-job = events.Job(lambda event: print(events.to_line(event), flush=True))
+from acetune.families.variant import Repository
+stopping = "STOP" in os.environ
+job = events.Job(lambda event: print(events.to_line(event), flush=True), lambda: stopping)
 try:
     print(hub.download(Repository(*eval(sys.argv[2])), Path(sys.argv[1]), job))
 except AcetuneError as error:
@@ -187,6 +189,18 @@ def test_a_second_try_goes_on_where_the_first_was_killed(hub: Hub, tmp_path: Pat
     assert arrived(tmp_path) == WANTED
     assert "4.12 MB" in str(events(answer, "Noticed")[0]["message"])
     assert ("/owner/acestep-v15-test/resolve/" + "c" * 40 + "/model.safetensors", "bytes=1000000-") in hub.requests
+
+
+def test_a_stopped_download_ends_at_once_and_goes_on_later(hub: Hub, tmp_path: Path) -> None:
+    stopped = fetch(hub, tmp_path, STOP="1")
+    left = arrived(tmp_path)
+
+    again = fetch(hub, tmp_path)
+
+    assert stopped.returncode == 130
+    assert not left.keys() & WANTED.keys()
+    assert again.returncode == 0
+    assert arrived(tmp_path) == WANTED
 
 
 def test_a_server_without_ranges_sends_all_of_it_again(hub: Hub, tmp_path: Path) -> None:

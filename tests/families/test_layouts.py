@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from layout_writer import LAYOUTS, official_tensors, rewrite, values, write_layout
+from layout_writer import LAYOUTS, official_tensors, rewrite, values, variant, write_layout
 from safetensors.torch import load_file, save_file
 
 from acetune.events import Job
@@ -196,3 +196,63 @@ def test_a_fingerprint_tells_a_trained_copy_but_not_its_float_format(tiny: Weigh
 
     assert prints[0] == prints[1]
     assert prints[0] != prints[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "tensors_of_it", "parameters"), [("turbo", 476, 1_575_458_880), ("xl-base", 628, 4_168_897_088)]
+)
+def test_the_network_at_published_sizes_has_the_published_tensors(
+    name: str, tensors_of_it: int, parameters: int
+) -> None:
+    size = variant(name).size
+    official = {
+        "hidden_size": size.hidden,
+        "intermediate_size": size.intermediate,
+        "num_hidden_layers": size.layers,
+        "num_attention_heads": size.heads,
+        "num_key_value_heads": size.kv_heads,
+        "encoder_hidden_size": size.condition_width,
+    }
+
+    state = components.shell("transformer", configs.from_official("transformer", official)).state_dict()
+
+    assert len(state) == tensors_of_it
+    assert sum(tensor.numel() for tensor in state.values()) == parameters
+
+
+@pytest.mark.parametrize(
+    ("component", "tensors_of_it", "parameters"),
+    [
+        ("condition_encoder", 142, 608_369_664),  # 140 of ``encoder.``, the null condition and the silence buffer
+        ("audio_tokenizer", 32, 105_032_198),
+        ("audio_token_detokenizer", 28, 105_011_776),
+    ],
+)
+def test_the_encoders_at_published_sizes_have_the_published_tensors(
+    component: str, tensors_of_it: int, parameters: int
+) -> None:
+    official = {"hidden_size": 2560, "encoder_hidden_size": 2048, "intermediate_size": 9728, "num_attention_heads": 32}
+    official |= {"encoder_intermediate_size": 6144, "encoder_num_attention_heads": 16, "num_key_value_heads": 8}
+
+    module = components.shell(component, configs.from_official(component, official))
+
+    assert len(module.state_dict()) == tensors_of_it
+    assert sum(parameter.numel() for parameter in module.parameters()) == parameters
+
+
+def test_the_autoencoder_at_published_size_has_the_names_by_which_comfyui_knows_it() -> None:
+    config = {"downsampling_ratios": [2, 4, 4, 6, 10], "sampling_rate": 48_000}
+
+    state = components.shell("vae", config).state_dict()
+
+    renamed = {vae_names.to_original(name): tensor for name, tensor in state.items()}
+    assert {vae_names.to_diffusers(name) for name in renamed} == set(state)
+    assert renamed["decoder.layers.2.layers.1.weight_v"].shape[-1] == 12
+    assert "decoder.layers.1.layers.0.beta" in renamed
+    assert configs.from_shapes("vae", {name: tuple(t.shape) for name, t in state.items()})["channel_multiples"] == [
+        1,
+        2,
+        4,
+        8,
+        16,
+    ]

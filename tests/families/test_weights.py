@@ -12,9 +12,9 @@ from safetensors.torch import save_file
 from acetune.errors import DataError
 from acetune.events import Job
 from acetune.families import weights
-from acetune.families.family import Repository
 from acetune.families.pickles import convert, read_pt
 from acetune.families.tensors import read_header
+from acetune.families.variant import Repository
 
 
 def test_verify_finds_a_truncated_file_that_nobody_recorded(tmp_path: Path) -> None:

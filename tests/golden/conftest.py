@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import official
 import pytest
-
-import recorded
 
 
 @pytest.fixture(params=["turbo", "base", "xl_turbo"])
-def golden(request: pytest.FixtureRequest) -> recorded.Golden:
+def golden(request: pytest.FixtureRequest) -> official.Golden:
     """Each recorded model."""
-    return recorded.load(request.param)
+    return official.load(request.param)
 
 
 @pytest.fixture
-def turbo() -> recorded.Golden:
+def turbo() -> official.Golden:
     """The recorded turbo model."""
-    return recorded.load("turbo")
+    return official.load("turbo")

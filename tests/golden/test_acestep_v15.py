@@ -5,12 +5,13 @@ Tolerances are relative to the largest value of a tensor, as the recordings stat
 
 from __future__ import annotations
 
+import official
 import pytest
 import torch
 from diffusers.models.transformers.ace_step_transformer import AceStepTransformer1DModel as Stock
+from official import Golden, assert_close
 from torch import Tensor, nn
 
-import recorded
 from acetune.adapters import attach
 from acetune.adapters.adapter import Facts
 from acetune.families.acestep_v15 import names
@@ -19,7 +20,6 @@ from acetune.families.objective import Objective
 from acetune.flow import path, timesteps
 from acetune.flow.guidance import Guidance
 from acetune.flow.solvers import euler
-from recorded import Golden, assert_close
 
 PLAIN = Objective("turbo8", 3.0, 0.0, "none", 5.0)
 
@@ -155,7 +155,7 @@ def test_a_crop_without_conditions_sees_the_null_condition(golden: Golden) -> No
 @torch.no_grad()
 @pytest.mark.parametrize("name", ["turbo", "xl_turbo"])
 def test_eight_euler_steps_give_the_recorded_music(name: str) -> None:
-    golden = recorded.load(name)
+    golden = official.load(name)
     network = golden.component("transformer")
 
     found = euler(lambda x, t: velocity(network, golden, x, t), golden.inputs["x1"], timesteps.schedule(8, 3.0))
@@ -165,7 +165,7 @@ def test_eight_euler_steps_give_the_recorded_music(name: str) -> None:
 
 @torch.no_grad()
 def test_guided_sampling_gives_the_recorded_music() -> None:
-    golden = recorded.load("base")
+    golden = official.load("base")
     network, guidance = golden.component("transformer"), Guidance(7.0)
     null = golden.weights["null_condition_emb"].expand_as(golden.outputs["enc_hidden_states"])
 
@@ -181,12 +181,12 @@ def test_one_lora_step_gives_the_recorded_weights(turbo: Golden) -> None:
     def ours(weights: dict[str, Tensor]) -> dict[str, Tensor]:
         return {names.to_diffusers(key.removeprefix("base_model.model.")): tensor for key, tensor in weights.items()}
 
-    step, t, target = recorded.read("lora_step_outputs"), turbo.inputs["t"], turbo.outputs["target_flow"]
+    step, t, target = official.read("lora_step_outputs"), turbo.inputs["t"], turbo.outputs["target_flow"]
     network = turbo.component("transformer").requires_grad_(False)
     modules = names.targets("attention+mlp", layers=4)
     facts = Facts(kind="lora", rank=4, alpha=8.0, modules=modules, family="", variant="", fingerprint="")
     parameters = attach.attach(network, facts)
-    attach.load_weights(network, ours(recorded.read("lora_init")))
+    attach.load_weights(network, ours(official.read("lora_init")))
     optimizer = torch.optim.AdamW(parameters.values(), lr=1e-3, weight_decay=0.01, fused=True)
 
     before = velocity(network, turbo, turbo.outputs["xt"], t)
@@ -200,10 +200,10 @@ def test_one_lora_step_gives_the_recorded_weights(turbo: Golden) -> None:
     assert_close(before, step["velocity_with_lora"])
     assert_close(loss.view(1), step["loss"])
     assert_close(norm.view(1), step["grad_norm_before_clip"])
-    largest = max(g.abs().max() for g in recorded.read("lora_grads").values())
-    for name, wanted in ours(recorded.read("lora_grads")).items():
+    largest = max(g.abs().max() for g in official.read("lora_grads").values())
+    for name, wanted in ours(official.read("lora_grads")).items():
         assert (gradients[name] - wanted).abs().max() / largest <= 1e-5
-    for name, wanted in ours(recorded.read("lora_after_step1")).items():
+    for name, wanted in ours(official.read("lora_after_step1")).items():
         assert_close(parameters[name].detach(), wanted)
     assert_close(after, step["velocity_after_step1"])
     assert_close(PLAIN.losses(after, target, t).mean().view(1), step["loss_after_step1"])

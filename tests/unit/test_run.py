@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from acetune import files, recipe
+from acetune import locks, recipe
 from acetune.errors import DiskFull, SettingError
 from acetune.events import Noticed, Progress, Saved, StageEnded, StageStarted, StepDone, Validated
 from acetune.run import Run
@@ -163,7 +163,7 @@ def test_a_run_is_trained_by_one_process_at_a_time(run):
         with pytest.raises(SettingError) as caught, run.hold():
             pass
 
-        assert run.owner() == files.Owner.here()
+        assert run.owner() == locks.Owner.here()
 
     assert caught.value.code == "run.locked"
     assert run.owner() is None

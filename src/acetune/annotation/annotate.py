@@ -51,7 +51,7 @@ class _Heard:
 
 
 def annotate(
-    dataset: Path,
+    dataset: str | Path,
     *,
     annotators: Sequence[str] = ("tempo", "key"),
     overwrite: Sequence[str] = (),
@@ -73,7 +73,7 @@ def annotate(
         DiskFull: If there is no room.
         NotWritable: If the folder may not be written.
     """
-    job = job or Job()
+    job, dataset = job or Job(), Path(dataset)
     chosen: tuple[Annotator, ...] = tuple(resolve("annotator", name)() for name in annotators)
     _check_overwrite(overwrite, chosen)
     manifest = manifests.load(dataset)

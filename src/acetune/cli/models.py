@@ -14,7 +14,7 @@ from acetune.errors import MissingDependency
 from acetune.monitor.lines import amount
 
 if TYPE_CHECKING:
-    from acetune.families.family import Variant
+    from acetune.families.variant import Variant
 
 Name = Annotated[str, typer.Argument(metavar="VARIANT", help="Such as turbo; `acetune models ls` lists all.")]
 

@@ -17,9 +17,14 @@ def with_trigger(text: str, trigger: str | None, position: str) -> str:
         return text
     if not text or position == "replace":
         return trigger
-    if trigger.casefold() in (part.strip().casefold() for part in text.split(",")):
+    if _listed(trigger) in _listed(text):
         return text
     return f"{trigger}, {text}" if position == "prepend" else f"{text}, {trigger}"
+
+
+def _listed(text: str) -> str:
+    """Return comma-separated words in one spelling, so that a list can be found inside another."""
+    return "".join(f",{part.strip().casefold()}" for part in text.split(",")) + ","
 
 
 def forms(track: Track, trigger: str | None, position: str) -> dict[str, str]:

@@ -20,7 +20,8 @@ from acetune.data.settings import INNER, DatasetSettings, read_settings, write_s
 from acetune.data.track import Mark, Track
 from acetune.errors import DataError, SettingError
 from acetune.events import Json
-from acetune.files import lock, write_bytes
+from acetune.files import write_bytes
+from acetune.locks import lock
 
 #: Name of the manifest inside a data set's folder.
 MANIFEST: Final = "metadata.jsonl"

@@ -72,7 +72,7 @@ class _Song:
         return track
 
 
-def scan(folder: Path, *, job: Job | None = None, strict: bool = False) -> ScanResult:
+def scan(folder: str | Path, *, job: Job | None = None, strict: bool = False) -> ScanResult:
     """Write the manifest of a folder of songs, or bring it up to date.
 
     Subfolders are read too; hidden files and acetune's own output are not. What a person wrote into an existing
@@ -88,7 +88,7 @@ def scan(folder: Path, *, job: Job | None = None, strict: bool = False) -> ScanR
         Stopped: If asked to stop; nothing was written.
         NotWritable: If the folder may not be written.
     """
-    job = job or Job()
+    job, folder = job or Job(), Path(folder)
     before = manifests.read(folder)
     audio, others = _files(folder, job)
     job.report(StageStarted(stage=_STAGE, total=len(audio), unit="files"))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from acetune import files
 from acetune.errors import CorruptFile
@@ -54,21 +55,31 @@ class Cache:
         with files.draft_file(self.path(kind, name)) as draft:
             save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, draft)
 
-    def read(self, kind: str, name: str) -> dict[str, Tensor]:
-        """Return the tensors of a part, mapped from the disk.
+    def read(self, kind: str, name: str, rows: slice = slice(None)) -> dict[str, Tensor]:
+        """Return the tensors of a part, or only these rows of each; nothing else is read from the disk.
 
         Raises:
             CorruptFile: If it is damaged; deleting it and encoding again mends that.
         """
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
+        with self._opened(kind, name) as part:
+            return {key: part.get_slice(key)[rows] for key in part.keys()}  # noqa: SIM118 - no mapping
+
+    def rows(self, kind: str, name: str) -> int:
+        """Return how many rows the tensors of a part have (raises as `read`)."""
+        with self._opened(kind, name) as part:
+            return int(part.get_slice(next(iter(part.keys()))).get_shape()[0])
+
+    @contextmanager
+    def _opened(self, kind: str, name: str) -> Iterator[Any]:
+        """Open a part."""
+        from safetensors import SafetensorError, safe_open
 
         path = self.path(kind, name)
         try:
-            tensors: dict[str, Tensor] = load_file(path)
+            with safe_open(path, "pt") as part:
+                yield part
         except (OSError, SafetensorError) as cause:
             raise CorruptFile("encoding.damaged", path=path, cause=cause) from cause
-        return tensors
 
 
 def listing(root: Path) -> Iterator[Entry]:

@@ -59,7 +59,7 @@ class EncodedSet:
     cache: Cache
 
 
-def encode(recipe: Recipe, *, home: Path | None = None, job: Job | None = None) -> EncodeResult:
+def encode(recipe: Recipe, *, home: str | Path | None = None, job: Job | None = None) -> EncodeResult:
     """Encode a data set for a variant; what is in the cache already is not touched.
 
     Args:

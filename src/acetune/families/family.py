@@ -10,12 +10,12 @@ Shapes: B batch, T latent frames, C latent channels, L condition tokens, D condi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from acetune.events import Job
-from acetune.planning.memory import NetworkSize
+from acetune.families.variant import Variant
 from acetune.recipe import FamilySection, Recipe
 
 if TYPE_CHECKING:
@@ -23,57 +23,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from acetune.audio.signal import Samples
-
-
-@dataclass(frozen=True)
-class Repository:
-    """Where published weights come from: hub id, wanted files (glob patterns), download size, licence."""
-
-    id: str
-    patterns: tuple[str, ...]
-    size_bytes: int
-    licence: str
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How a variant wants to be sampled: Euler steps, shift of the times, guidance (1 = none)."""
-
-    steps: int
-    shift: float
-    guidance: float
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One trained checkpoint of a family, torch-free.
-
-    Attributes:
-        name: What users type.
-        summary: One sentence for people.
-        size: Sizes of its network, for the planner.
-        timesteps: How t was drawn when it was trained (a value of ``objective.timesteps``).
-        condition_dropout: Share of training crops that it saw without conditions.
-        sampling: Right steps, shift and guidance.
-        repositories: Where its weights are published; empty for embedded variants.
-        aliases: Other names that users may type, folder names of the official app among them.
-        recipe: Its own defaults for knobs, nested by section.
-    """
-
-    name: str
-    summary: str
-    size: NetworkSize
-    timesteps: str
-    condition_dropout: float
-    sampling: Sampling
-    repositories: tuple[Repository, ...] = ()
-    aliases: tuple[str, ...] = ()
-    recipe: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
-
-    @property
-    def embedded(self) -> bool:
-        """Whether acetune makes the weights itself, from a seed."""
-        return not self.repositories
 
 
 @dataclass(frozen=True)

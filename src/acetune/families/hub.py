@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from acetune import compute, files
+from acetune import compute, files, locks
 from acetune.errors import DiskFull, DownloadFailed, MissingDependency
 from acetune.events import Job, Progress, StageEnded, StageStarted
-from acetune.families.family import Repository
 from acetune.families.tensors import read_json
+from acetune.families.variant import Repository
 from acetune.families.weights import RECORD, in_gb, target_of
 
 STAGE = "download"
@@ -58,7 +58,7 @@ def download(repository: Repository, models: Path, job: Job) -> Path:
     if compute.offline():
         raise MissingDependency("weights.offline", repository=repository.id, size=in_gb(repository.size_bytes))
     folder = target_of(repository, models)
-    with files.disk_errors(folder), files.lock(folder / ".acetune-download.lock", "weights.busy"):
+    with files.disk_errors(folder), locks.lock(folder / ".acetune-download.lock", "weights.busy"):
         commit, listed = _listing(repository)
         missing = tuple(file for file in listed if not _is_here(folder, file))
         todo = sum(file.size - _held(folder, file) for file in missing)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from acetune.families.family import Variant
+from acetune.families.variant import Variant
 from acetune.flow import randomness, timesteps
 from acetune.recipe import Recipe
 

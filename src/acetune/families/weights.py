@@ -9,8 +9,8 @@ from pathlib import Path
 from acetune import files
 from acetune.errors import DataError
 from acetune.events import Job, Progress
-from acetune.families.family import Repository
 from acetune.families.tensors import read_header, read_json, read_shards
+from acetune.families.variant import Repository
 
 #: What a download leaves beside its files: their sizes and hashes as the hub stated them.
 RECORD = ".acetune-hub.json"

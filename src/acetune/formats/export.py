@@ -26,9 +26,9 @@ def export(
     source: str | Path,
     *,
     to: Sequence[str] = ("universal",),
-    out: Path | None = None,
+    out: str | Path | None = None,
     dtype: str = "bfloat16",
-    home: Path | None = None,
+    home: str | Path | None = None,
     job: Job | None = None,
 ) -> tuple[Path, ...]:
     """Write an adapter in other formats; each is read back, key by key, and run against the original.
@@ -65,7 +65,7 @@ def export(
     attach.attach_trained(network, adapter)
     written = []
     for form in forms:
-        target = form.target(out or folder, stem)
+        target = form.target(Path(out) if out else folder, stem)
         read = write_checked(form, adapter, card, target, getattr(torch, dtype))
         try:
             moved = check_forward(family, network, adapter, read, dtype)

@@ -21,7 +21,8 @@ from acetune.audio.signal import Samples
 from acetune.errors import SettingError, WrongAdapter
 from acetune.events import Job, PreviewReady, Progress, StageEnded, StageStarted
 from acetune.families.adapter_names import read_adapter
-from acetune.families.family import Example, ModelFamily, Prompt, Sampling
+from acetune.families.family import Example, ModelFamily, Prompt
+from acetune.families.variant import Sampling
 from acetune.flow import randomness
 from acetune.generation.sample import sample
 from acetune.recipe import Recipe, family_of, resolve
@@ -58,18 +59,18 @@ class Request:
     seconds: float = 30.0
     variant: str = "tiny"
     model_path: str | None = None
-    adapter: Path | None = None
+    adapter: str | Path | None = None
     strengths: tuple[float, ...] = (1.0,)
     seeds: tuple[int, ...] = (0,)
     steps: int | None = None
     shift: float | None = None
     guidance: float | None = None
-    out: Path | None = None
+    out: str | Path | None = None
     device: str = "auto"
     dtype: str = "auto"
 
 
-def generate(request: Request, *, home: Path | None = None, job: Job | None = None) -> tuple[Path, ...]:
+def generate(request: Request, *, home: str | Path | None = None, job: Job | None = None) -> tuple[Path, ...]:
     """Generate audio files.
 
     Args:
@@ -125,7 +126,7 @@ def _check(request: Request) -> tuple[Recipe, tuple[tuple[int, float, Path], ...
 
 def _target(request: Request, seed: int, strength: float, count: int) -> Path:
     """Return the file of one piece; several pieces are told apart by seed and strength."""
-    out = request.out or Path()
+    out = Path(request.out or "")
     parts = [request.variant, *([f"x{strength:g}"] if request.adapter else []), f"seed{seed}"]
     if out.suffix.lower() in audio_files.WRITE_SUFFIXES:
         return out if count == 1 else out.with_name(f"{out.stem}-{'-'.join(parts[1:])}{out.suffix}")
@@ -142,7 +143,7 @@ def _adapter(request: Request, variant: str) -> Adapter | None:
     """
     if request.adapter is None:
         return None
-    adapter = read_adapter(request.adapter)
+    adapter = read_adapter(Path(request.adapter))
     trained_card, trained = family_of(adapter.facts.variant)
     card, used = family_of(variant)
     if trained_card.name != card.name or trained.size != used.size:

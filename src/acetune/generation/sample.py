@@ -7,7 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from acetune.families.family import Example, ModelFamily, Part, Sampling
+from acetune.families.family import Example, ModelFamily, Part
+from acetune.families.variant import Sampling
 from acetune.flow import timesteps
 from acetune.flow.guidance import Guidance
 from acetune.flow.solvers import euler

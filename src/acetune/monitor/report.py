@@ -19,7 +19,7 @@ from acetune.run import Run
 from acetune.workspace import Workspace
 
 
-def report(run: str | Path, *, home: Path | None = None, language: str = "en") -> Path:
+def report(run: str | Path, *, home: str | Path | None = None, language: str = "en") -> Path:
     """Write report.html into a run's folder and return its path.
 
     The page needs nothing but itself: no script, no request, the audio inside. It is written for runs that still

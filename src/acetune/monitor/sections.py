@@ -62,11 +62,17 @@ def trained(summary: Summary, words: Words) -> str:
         ("time", clock(sum(step.seconds for step in summary.steps)) if summary.steps else ""),
         ("lr", _number(recipe.optim.lr)),
         ("batch", f"{recipe.data.batch_size} x {recipe.data.accumulation}"),
-        ("objective", recipe.objective.timesteps),
+        ("objective", _objective(summary)),
         ("seed", str(recipe.data.seed)),
         ("trigger", str(result.get("trigger") or "")),
     ]
     return section(words("trained"), facts((words(name), value) for name, value in pairs))
+
+
+def _objective(summary: Summary) -> str:
+    """Return how t was drawn: what a finished training reports, else what the recipe asked for."""
+    stated = summary.result.get("objective")
+    return str(stated.get("timesteps")) if isinstance(stated, dict) else summary.recipe.objective.timesteps
 
 
 def listening(summary: Summary, words: Words) -> str:

@@ -17,8 +17,6 @@ from acetune.planning.memory import NetworkSize, training_bytes, training_flops
 from acetune.planning.steps import Length, crop_length, run_length, steps_per_epoch, window_length
 from acetune.recipe import Recipe, family_of
 
-#: Rates that a training step reaches, in floating point operations a second: an assumption until it is measured.
-_RATES = {"cuda": 40e12, "mps": 4e12, "xpu": 15e12, "cpu": 40e9}
 #: Time of a step that does not depend on its size, and of loading a network, in seconds.
 _STEP_SECONDS, _START_SECONDS = 0.02, 15.0
 #: Condition tokens of a usual song: lyrics and caption.
@@ -52,7 +50,7 @@ class Plan:
         return {**asdict(self), "warnings": list(self.warnings)}
 
 
-def plan(recipe: Recipe, *, home: Path | None = None) -> Plan:
+def plan(recipe: Recipe, *, home: str | Path | None = None) -> Plan:
     """Plan a training on this machine.
 
     Args:
@@ -82,11 +80,12 @@ def plan_for(recipe: Recipe, size: NetworkSize, tracks: Sequence[Track], machine
     Raises:
         DataError: If no track is long enough to train on.
     """
-    divided = split([t for t in tracks if not t.excluded], recipe.data.holdout, recipe.data.seed)
+    tracks = [track for track in tracks if not track.excluded]
+    divided = split(tracks, recipe.data.holdout, recipe.data.seed)
     crops = training_crops(recipe, size, divided)
     if not crops:
         raise DataError("plan.no_crops", count=len(tracks))
-    music = sum(min(t.seconds, recipe.data.max_seconds) * t.repeats for t in divided.train) / 60
+    music = minutes_of_music(recipe, divided)
     length = run_length(recipe, steps_per_epoch(crops, recipe.data.batch_size, recipe.data.accumulation), music)
     tokens = max(crops) // size.patch * min(recipe.data.batch_size, len(crops))
     weights = size.adapter_parameters(recipe.adapter.rank, recipe.adapter.targets)
@@ -94,7 +93,7 @@ def plan_for(recipe: Recipe, size: NetworkSize, tracks: Sequence[Track], machine
     bytes_per_weight = 4 if machine.device == "cpu" else 2
     memory = training_bytes(size, weights, tokens, weight_bytes=bytes_per_weight, recompute=recompute)
     flops = training_flops(size, tokens, _CONDITIONS * recipe.data.batch_size, recompute=recompute)
-    rate = _RATES.get(machine.device.partition(":")[0], _RATES["cpu"])
+    rate = compute.step_rate(machine.device)
     seconds = length.steps * recipe.data.accumulation * (flops / rate + _STEP_SECONDS) + _START_SECONDS
     return Plan(
         **asdict(length),
@@ -108,6 +107,11 @@ def plan_for(recipe: Recipe, size: NetworkSize, tracks: Sequence[Track], machine
         minutes=seconds / 60,
         warnings=_warnings(recipe, length, memory, machine, _units(recipe, size, divided)),
     )
+
+
+def minutes_of_music(recipe: Recipe, divided: Split) -> float:
+    """Return the minutes that one epoch could show, repeats counted."""
+    return sum(min(track.seconds, recipe.data.max_seconds) * track.repeats for track in divided.train) / 60
 
 
 def training_crops(recipe: Recipe, size: NetworkSize, divided: Split) -> tuple[int, ...]:

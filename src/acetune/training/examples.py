@@ -5,7 +5,6 @@ Nothing here has state: song order, crop, text and latent noise follow from the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -98,7 +97,7 @@ class Examples:
         song, seed = self.items[item], self._data.seed
         places = (song.frames - song.crop) // self._multiple + 1
         start = int(randomness.unit(seed, "crop", step, index) * places) * self._multiple
-        latents = self._latents(song.parts, start, song.crop)
+        latents = self._read("latents", song.parts.latents, slice(start, start + song.crop))
         mean, std = latents["mean"].float(), latents["std"].float()
         if self._data.latents == "sample":
             mean = mean + std * randomness.normal(tuple(mean.shape), seed, "latents", step, index)
@@ -118,18 +117,19 @@ class Examples:
     def held_out_example(self, crop: tuple[TrackParts, int, int]) -> Example:
         """Return a held-out crop: the mean of its latents, its caption."""
         parts, start, length = crop
-        return self._with_text(parts, self._latents(parts, start, length)["mean"].float(), "caption")
+        latents = self._read("latents", parts.latents, slice(start, start + length))
+        return self._with_text(parts, latents["mean"].float(), "caption")
 
     def _song(self, parts: TrackParts) -> Song:
         """Return a track with its crop length and held-out end."""
-        frames = self._read("latents", parts.latents)["mean"].shape[0]
+        frames = self._encoded.cache.rows("latents", parts.latents)
         window = window_length(frames, self._wanted, self._multiple) if self.split.mode == "windows" else 0
         usable = (frames - window) // self._multiple * self._multiple
         return Song(parts, usable, crop_length(usable, self._wanted, self._multiple), window)
 
     def _spread(self, parts: TrackParts, count: int) -> tuple[tuple[TrackParts, int, int], ...]:
         """Return crops spread evenly over a song, fewer where it is short."""
-        frames = self._read("latents", parts.latents)["mean"].shape[0]
+        frames = self._encoded.cache.rows("latents", parts.latents)
         length = crop_length(frames, self._wanted, self._multiple)
         if not length:
             return ()
@@ -147,19 +147,14 @@ class Examples:
         """Return an example of these latents and a track's text."""
         return Example(latents, self._read("text", parts.texts[form]), self._read("lyrics", parts.lyrics))
 
-    def _latents(self, parts: TrackParts, start: int, length: int) -> Mapping[str, Tensor]:
-        """Return mean and deviation of a crop."""
-        whole = self._read("latents", parts.latents)
-        return {name: tensor[start : start + length] for name, tensor in whole.items()}
-
-    def _read(self, kind: str, name: str) -> Part:
-        """Return a part: from memory, or mapped from the disk once the budget is used up."""
+    def _read(self, kind: str, name: str, rows: slice = slice(None)) -> Part:
+        """Return rows of a part: from memory, or from the disk once the budget is used up."""
         key = (kind, name)
+        cache = self._encoded.cache
         if key not in self._resident:
-            part = self._encoded.cache.read(kind, name)
-            size = sum(tensor.nbytes for tensor in part.values())
+            size = cache.path(kind, name).stat().st_size
             if self._resident_bytes + size > self._budget:
-                return part
-            self._resident[key] = part
+                return cache.read(kind, name, rows)
+            self._resident[key] = cache.read(kind, name)
             self._resident_bytes += size
-        return self._resident[key]
+        return {name: tensor[rows] for name, tensor in self._resident[key].items()}

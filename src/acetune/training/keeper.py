@@ -38,7 +38,7 @@ class Keeper:
         self._best_step: int | None = None
         self._best: float | None = None
         self._base: Losses | None = None
-        self._latest: tuple[int, Difference] | None = None
+        self._latest: Difference | None = None
         examples = session.examples
         self._validator = Validator(
             session.family, examples, session.objective, examples.held_out(), session.recipe.data.seed, session.device
@@ -107,6 +107,7 @@ class Keeper:
                     "scale": scale(facts), "variant": facts.variant, "family": facts.family,
                     "trigger": facts.trigger, "steps": step, "fingerprint": facts.fingerprint,
                     "embedded": self._session.family.variant.embedded, "verdict": verdict,
+                    "objective": dict(facts.objective),
                 },
             )
         )  # fmt: skip
@@ -129,7 +130,7 @@ class Keeper:
         losses = self._losses(step)
         validate.save(self.run, losses, f"{step:06d}")
         found = validate.difference(self._base, losses)
-        self._latest = (step, found)
+        self._latest = found
         better = self._best is None or found.mean < self._best
         if better:
             self._best_step, self._best = step, found.mean
@@ -137,11 +138,15 @@ class Keeper:
         return better
 
     def _final_difference(self, step: int) -> Difference | None:
-        """Return the difference at the last step: of this process, or of the one that finished before."""
-        if self._latest and self._latest[0] == step:
-            return self._latest[1]
+        """Return the difference at the last step: of this process, of the one that ended before, or found now."""
+        if self._base is None:
+            return None
         losses = validate.load(self.run, f"{step:06d}")
-        return validate.difference(self._base, losses) if self._base and losses else None
+        if losses is not None:
+            return validate.difference(self._base, losses)
+        if self._validate(step):
+            checkpoint.mark_best(self.run, step)
+        return self._latest
 
     def _losses(self, step: int, *, base: bool = False) -> Losses:
         """Return held-out losses, of the base network on request."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import torch
 from accelerate import Accelerator
@@ -19,8 +18,9 @@ from acetune.encoding.encode import EncodedSet
 from acetune.families.family import Batch, ModelFamily
 from acetune.families.objective import Objective
 from acetune.flow import path, randomness
+from acetune.planning.plan import minutes_of_music
 from acetune.planning.steps import Length, Step, run_length
-from acetune.recipe import Recipe
+from acetune.recipe import Recipe, family_of
 from acetune.training.examples import Examples
 
 
@@ -85,7 +85,7 @@ class Session:
         accelerator = Accelerator(cpu=device.type == "cpu")
         network = accelerator.prepare(network)
         make: Callable[..., torch.optim.Optimizer] = catalog.resolve("optimizer", recipe.optim.name)
-        music = sum(p.track.seconds * p.track.repeats for p in encoded.parts) / 60
+        music = minutes_of_music(recipe, examples.split)
         return cls(
             recipe, family, examples, objective, accelerator, network.train(), parameters,
             make(parameters.values(), recipe.optim), facts, run_length(recipe, examples.steps_per_epoch, music),
@@ -101,7 +101,7 @@ class Session:
     def adapter(self, step: int) -> Adapter:
         """Return the adapter as it is now, with its facts."""
         weights = {name: parameter.detach().cpu().clone() for name, parameter in self.parameters.items()}
-        return Adapter(weights, Facts(**{**vars(self.facts), "step": step}))
+        return Adapter(weights, replace(self.facts, step=step))
 
     def update(self, number: int) -> Reading:
         """Do one optimizer update; nothing in it waits for the device.
@@ -206,25 +206,16 @@ class Readings:
 
 def _facts(recipe: Recipe, family: ModelFamily, objective: Objective, encoded: EncodedSet, name: str) -> Facts:
     """Return what the adapter will say of itself; no file names, captions or lyrics."""
-    described: dict[str, Any] = vars(objective)
     return Facts(
         kind=recipe.adapter.kind,
         rank=recipe.adapter.rank,
         alpha=recipe.adapter.alpha,
         rslora=recipe.adapter.rslora,
         modules=family.target_modules(recipe.adapter.targets),
-        family=_family_name(recipe),
+        family=family_of(recipe.model.variant)[0].name,
         variant=family.variant.name,
         fingerprint=family.fingerprint,
-        objective=dict(described),
+        objective=dict(vars(objective)),
         trigger=encoded.manifest.settings.trigger,
         name=name,
     )
-
-
-def _family_name(recipe: Recipe) -> str:
-    """Return the name of the recipe's family."""
-    from acetune.recipe import family_of
-
-    card, _ = family_of(recipe.model.variant)
-    return str(card.name)

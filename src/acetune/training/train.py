@@ -17,7 +17,7 @@ from acetune.errors import OutOfMemory, SettingError, Stopped, TrainingDiverged
 from acetune.events import Job, StageEnded, StageStarted, StepDone
 from acetune.families.family import ModelFamily
 from acetune.planning.plan import plan_for
-from acetune.recipe import Recipe, dump, family_of, fixed_differences, save
+from acetune.recipe import Recipe, family_of, fixed_differences, save
 from acetune.recipe import resolve as resolve_recipe
 from acetune.run import Run
 from acetune.training import checkpoint
@@ -44,7 +44,7 @@ def train(
     *,
     name: str | None = None,
     on_existing: str = "refuse",
-    home: Path | None = None,
+    home: str | Path | None = None,
     job: Job | None = None,
 ) -> TrainResult:
     """Train an adapter; songs that are not encoded yet are encoded first.
@@ -80,7 +80,11 @@ def train(
 
 
 def resume(
-    run: str | Path, *, changes: Mapping[str, object] | None = None, home: Path | None = None, job: Job | None = None
+    run: str | Path,
+    *,
+    changes: Mapping[str, object] | None = None,
+    home: str | Path | None = None,
+    job: Job | None = None,
 ) -> TrainResult:
     """Go on with a stopped, killed or finished run, exactly where its newest checkpoint stands.
 
@@ -114,7 +118,7 @@ def _run(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainResul
     """Train in a run folder from its newest checkpoint on."""
     with run.hold():
         run.asked("stop")  # a request that an earlier process did not live to see
-        if not run.recipe_file.is_file() or dump(run.recipe) != dump(recipe):
+        if not run.recipe_file.is_file():
             save(recipe, run.recipe_file)
         job = Job(job.also(run.append_event).report, _stop_of(run, job))
         try:
@@ -139,6 +143,7 @@ def _train(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainRes
     session = Session.build(recipe, family, encoded, run.name)
     keeper = Keeper(run, session, job)
     start = _restore(run, session, keeper, job)
+    save(recipe, run.recipe_file)  # only now: a refused change must not stay in the run
     job.report(StageStarted(stage="train", total=session.length.steps, unit="steps", resumed_from=start or None))
     keeper.record_base()
     _loop(session, keeper, job, start)

@@ -18,7 +18,8 @@ from acetune.families.acestep_v15.codec import OobleckCodec
 from acetune.families.acestep_v15.conditions import AceStepConditioner, join
 from acetune.families.acestep_v15.network import AceStepTransformer1DModel
 from acetune.families.acestep_v15.variants import AceStepV15Section
-from acetune.families.family import Batch, Example, Part, Variant
+from acetune.families.family import Batch, Example, Part
+from acetune.families.variant import Variant
 from acetune.flow import randomness
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from acetune.families.acestep_v15 import configs, places, tiny
 from acetune.families.acestep_v15.places import Found
 from acetune.families.acestep_v15.sources import read_sources
 from acetune.families.acestep_v15.variants import VARIANTS
-from acetune.families.family import Repository, Variant
 from acetune.families.tensors import Source
+from acetune.families.variant import Repository, Variant
 
 if TYPE_CHECKING:
     import torch
@@ -161,7 +161,7 @@ def _missing(variant: Variant, found: Found | None, wanted: tuple[Repository, ..
     return MissingDependency(
         "weights.missing",
         name=variant.name,
-        parts=", ".join(found.missing) if found else "all of it",
+        parts=", ".join(found.missing if found else ("network", *places.SHARED)),
         size=weights.in_gb(sum(sizes)) if all(sizes) else "size unknown",
         licence=", ".join(sorted({repository.licence for repository in wanted})) or "-",
     )
@@ -206,9 +206,9 @@ def _check_widths(variant: Variant, source: Source, path: Path) -> None:
     shapes = source.shapes
     size = variant.size
     sizes = {
-        "width": (shapes["scale_shift_table"][-1], size.hidden),
-        "MLP width": (shapes["layers.0.mlp.gate_proj.weight"][0], size.intermediate),
-        "layer count": (configs.layer_count(shapes), size.layers),
+        "hidden_size": (shapes["scale_shift_table"][-1], size.hidden),
+        "intermediate_size": (shapes["layers.0.mlp.gate_proj.weight"][0], size.intermediate),
+        "num_hidden_layers": (configs.layer_count(shapes), size.layers),
     }
     for what, (found, expected) in sizes.items():
         if found != expected:

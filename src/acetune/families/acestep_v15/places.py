@@ -15,14 +15,16 @@ from acetune import compute
 from acetune.errors import DataError
 from acetune.families import weights
 from acetune.families.acestep_v15 import comfyui
-from acetune.families.family import Variant
 from acetune.families.tensors import read_header, read_json
+from acetune.families.variant import Variant
 
 #: Folders of the official app.
 TEXT_FOLDER, VAE_FOLDER = "Qwen3-Embedding-0.6B", "vae"
 #: The bundle that holds both; and where the same tokenizer is published alone.
 MAIN, TEXT_REPOSITORY = "ACE-Step/Ace-Step1.5", "Qwen/Qwen3-Embedding-0.6B"
 
+#: The parts that all variants share.
+SHARED = ("vae", "text", "tokenizer")
 #: Names of weight files without their ending.
 DIFFUSERS_STEM, OFFICIAL_STEM = "diffusion_pytorch_model", "model"
 
@@ -50,7 +52,7 @@ class Found:
     @property
     def missing(self) -> tuple[str, ...]:
         """Return the names of the parts that are not here."""
-        return tuple(part for part in ("vae", "text", "tokenizer") if getattr(self, part) is None)
+        return tuple(part for part in SHARED if getattr(self, part) is None)
 
 
 def locate(variant: Variant, path: Path | None, models: Path) -> Found | None:
@@ -89,7 +91,7 @@ def network_at(path: Path, variant: Variant) -> Path | None:
     files = [file for root in (path, path / "models") for file in _comfy_files(root) if comfyui.is_network(file)]
     chosen = [file for file in files if _is_named(file, variant)] or files
     if len(chosen) != 1:
-        names = ", ".join(file.name for file in chosen) or "nothing that fits"
+        names = ", ".join(file.name for file in chosen) or "-"
         raise DataError("weights.unknown_folder", path=path, variant=variant.name, found=names)
     return chosen[0]
 

@@ -10,8 +10,8 @@ from acetune.errors import DataError
 from acetune.families.acestep_v15 import comfyui, configs, tiny, vae_names
 from acetune.families.acestep_v15.names import PREFIXES, component_of
 from acetune.families.acestep_v15.places import DIFFUSERS_STEM, OFFICIAL_STEM, Found
-from acetune.families.family import Variant
 from acetune.families.tensors import Source, TensorRef, read_json, read_shards
+from acetune.families.variant import Variant
 
 #: Formats that weights can be trained on top of; the rest are quantised.
 _TRAINABLE = ("F64", "F32", "F16", "BF16")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from acetune import files
 from acetune.errors import NotWritable
 from acetune.families.acestep_v15.configs import FSQ_LEVELS, RMS_EPS, ROPE_THETA, SAMPLE_RATE, WINDOW, Config
-from acetune.families.family import Variant
+from acetune.families.variant import Variant
 
 if TYPE_CHECKING:
     import torch

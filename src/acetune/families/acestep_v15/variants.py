@@ -14,7 +14,8 @@ from acetune.errors import MissingDependency
 from acetune.events import Job
 from acetune.families import weights
 from acetune.families.acestep_v15 import names
-from acetune.families.family import ModelFamily, Repository, Sampling, Variant
+from acetune.families.family import ModelFamily
+from acetune.families.variant import Repository, Sampling, Variant
 from acetune.knobs import knob
 from acetune.planning.memory import NetworkSize
 from acetune.recipe import FamilySection, Recipe

@@ -1,0 +1,168 @@
+"""One training step, ours against stock diffusers with PEFT: `python benchmarks/step.py [--long]`.
+
+Both are the same session with the same weights, adapter, crops, noise and t; only the network class differs: ours
+attends in local blocks, the stock one through a dense mask over the whole song. They take turns in one process, and
+their gradients are compared before they are timed. Weights are random.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+import torch
+from timing import Table, arguments, publish, ratio, take_turns
+from torch import Tensor, nn
+
+from acetune.adapters import attach
+from acetune.data.manifest import Manifest
+from acetune.data.settings import DatasetSettings
+from acetune.data.track import Track
+from acetune.encoding.cache import Cache
+from acetune.encoding.encode import EncodedSet
+from acetune.encoding.parts import TrackParts
+from acetune.events import Job
+from acetune.families.acestep_v15.family import AceStepV15
+from acetune.families.acestep_v15.layouts import open_weights
+from acetune.families.acestep_v15.variants import CARD, AceStepV15Section
+from acetune.families.family import Batch
+from acetune.flow import path, randomness
+from acetune.planning.memory import NetworkSize
+from acetune.recipe import Recipe, resolve
+from acetune.training.session import Session
+
+#: The embedded network, and a cut of the published one: a quarter of its width, a sixth of its depth.
+SIZES = {
+    "tiny": CARD.variant("tiny").size,
+    "width 512": NetworkSize(
+        hidden=512, intermediate=1536, layers=4, heads=4, kv_heads=2, head_dim=128, condition_width=512, channels=64
+    ),
+}
+CONDITIONS = 256
+COLUMNS = (
+    "network", "tokens", "audio s", "ours ms", "stock ms", "stock / ours",
+    "fwd+bwd, ours ms", "fwd+bwd, stock / ours", "gradient difference",
+)  # fmt: skip
+
+
+class Stock(AceStepV15):
+    """The same variant on diffusers' own network, which knows no condition mask."""
+
+    def load_network(self, device: torch.device, dtype: torch.dtype) -> nn.Module:
+        """Load diffusers' class."""
+        return self.weights.load("transformer", device, dtype)
+
+    def predict(self, network: nn.Module, batch: Batch, x_t: Tensor, t: Tensor, dropped: Tensor) -> Tensor:
+        """Return the velocity; a batch of one needs no mask and no condition dropout here."""
+        silence = batch.conditions["silence"].expand(x_t.shape[0], -1, -1)
+        context = torch.cat([silence, torch.ones_like(silence)], dim=-1)
+        return network(x_t, t, t, batch.conditions["tokens"], context, return_dict=False)[0]
+
+
+def family(kind: type[AceStepV15], size: NetworkSize, models: Path) -> AceStepV15:
+    """Return a random network of a size as a family; its folder is made once."""
+    variant = replace(CARD.variant("tiny"), name=f"width-{size.hidden}", size=size)
+    return kind(variant, open_weights(variant, None, models, Job()), AceStepV15Section())
+
+
+def one_song(size: NetworkSize, tokens: int, folder: Path) -> EncodedSet:
+    """Return a data set of one song of made-up latents and conditions."""
+    cache, frames = Cache(folder / f"{size.hidden}-{tokens}"), size.patch * tokens
+    parts = {
+        "latents": {"mean": (frames, size.channels), "std": (frames, size.channels)},
+        "text": {"tokens": (CONDITIONS // 4, size.condition_width)},
+        "lyrics": {"tokens": (CONDITIONS - CONDITIONS // 4 - 1, size.condition_width)},
+        "constants": {
+            "timbre": (1, size.condition_width), "null": (1, size.condition_width), "silence": (750, size.channels)
+        },
+    }  # fmt: skip
+    for kind, shapes in parts.items():
+        tensors = {name: randomness.normal(shape, 0, f"{kind} {name}").abs() for name, shape in shapes.items()}
+        cache.write(kind, kind, tensors)
+    track = Track(path="song.flac", seconds=frames / size.frames_per_second)
+    song = TrackParts(track, {}, "latents", {"caption": "text"}, "lyrics")
+    return EncodedSet(Manifest(folder, (track,), DatasetSettings("benchmark")), (song,), "constants", cache)
+
+
+def recipe_of(tokens: int, size: NetworkSize, threads: int) -> Recipe:
+    """Return a rank 16 adapter on all attention, crops as long as the song, nothing held out."""
+    knobs = {
+        "data.crop_seconds": size.patch * tokens / size.frames_per_second, "data.batch_size": 1, "data.holdout": 0,
+        "adapter.rank": 16, "adapter.alpha": 16.0, "schedule.steps": 1000, "compute.device": "cpu",
+        "compute.dtype": "float32", "compute.threads": threads,
+    }  # fmt: skip
+    return resolve([("benchmark", knobs)]).recipe
+
+
+def forward_backward(session: Session) -> None:
+    """Do one forward and backward pass of the first crop, without an update."""
+    example = session.examples.example(0, 0, 0)
+    batch = session.family.collate([example], session.examples.constants, session.device)
+    noise, t = randomness.normal(tuple(batch.x0.shape), 0, "noise"), torch.tensor([0.7])
+    predicted = session.family.predict(
+        session.network, batch, path.noisy(batch.x0, noise, t), t, torch.zeros(1, dtype=torch.bool)
+    )
+    session.objective.losses(predicted, path.velocity(batch.x0, noise), t).mean().backward()
+
+
+def gradients(session: Session) -> list[Tensor]:
+    """Return the gradients of that pass with an adapter whose every part matters (a fresh one has B = 0)."""
+    weights = {
+        name: randomness.normal(tuple(weight.shape), 0, "adapter", number) / weight.shape[1] ** 0.5
+        for number, (name, weight) in enumerate(session.parameters.items())
+    }
+    attach.load_weights(session.network, weights)
+    forward_backward(session)
+    found = [parameter.grad.clone() for parameter in session.parameters.values()]
+    session.optimizer.zero_grad()
+    return found
+
+
+def apart(ours: Sequence[Tensor], stock: Sequence[Tensor]) -> float:
+    """Return the largest relative difference of a gradient, by the norm of its difference."""
+    return max(float((a - b).norm() / b.norm()) for a, b in zip(ours, stock, strict=True))
+
+
+def updates(session: Session) -> Iterator[None]:
+    """Do one step of the session at each call of next."""
+    for number in range(session.length.steps):
+        session.update(number)
+        yield
+
+
+def measure(name: str, tokens: int, folder: Path, rounds: int, threads: int) -> tuple[float | str, ...]:
+    """Return a row of the table."""
+    size = SIZES[name]
+    encoded, recipe = one_song(size, tokens, folder), recipe_of(tokens, size, threads)
+    ours, stock = (Session.build(recipe, family(kind, size, folder), encoded, name) for kind in (AceStepV15, Stock))
+    difference = apart(gradients(ours), gradients(stock))
+    our_steps, stock_steps = updates(ours), updates(stock)
+    times = take_turns({"ours": lambda: next(our_steps), "stock": lambda: next(stock_steps)}, rounds)
+    inner = take_turns({"ours": lambda: forward_backward(ours), "stock": lambda: forward_backward(stock)}, rounds)
+    return (
+        name, tokens, size.patch * tokens / size.frames_per_second,
+        1000 * median(times["ours"]), 1000 * median(times["stock"]), ratio(times["stock"], times["ours"]),
+        1000 * median(inner["ours"]), ratio(inner["stock"], inner["ours"]), difference,
+    )  # fmt: skip
+
+
+def main() -> None:
+    parser = arguments(__doc__)
+    parser.add_argument("--long", action="store_true", help="3,000 tokens too: four minutes of music")
+    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--threads", type=int, default=1)
+    chosen = parser.parse_args()
+    lengths = (750, 1500, 3000) if chosen.long else (750, 1500)
+    with TemporaryDirectory() as folder:
+        rows = [
+            measure(name, tokens, Path(folder), chosen.rounds, chosen.threads) for name in SIZES for tokens in lengths
+        ]
+    title = f"One step, {CONDITIONS} condition tokens, rank 16 on attention, float32; medians of {chosen.rounds}"
+    publish([Table(title, COLUMNS, tuple(rows))], chosen.json, chosen.threads)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""What is known of a trained checkpoint without torch and without its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from acetune.planning.memory import NetworkSize
+
+
+@dataclass(frozen=True)
+class Repository:
+    """Where published weights come from: hub id, wanted files (glob patterns), download size, licence."""
+
+    id: str
+    patterns: tuple[str, ...]
+    size_bytes: int
+    licence: str
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a variant wants to be sampled: Euler steps, shift of the times, guidance (1 = none)."""
+
+    steps: int
+    shift: float
+    guidance: float
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One trained checkpoint of a family, torch-free.
+
+    Attributes:
+        name: What users type.
+        summary: One sentence for people.
+        size: Sizes of its network, for the planner.
+        timesteps: How t was drawn when it was trained (a value of ``objective.timesteps``).
+        condition_dropout: Share of training crops that it saw without conditions.
+        sampling: Right steps, shift and guidance.
+        repositories: Where its weights are published; empty for embedded variants.
+        aliases: Other names that users may type, folder names of the official app among them.
+        recipe: Its own defaults for knobs, nested by section.
+    """
+
+    name: str
+    summary: str
+    size: NetworkSize
+    timesteps: str
+    condition_dropout: float
+    sampling: Sampling
+    repositories: tuple[Repository, ...] = ()
+    aliases: tuple[str, ...] = ()
+    recipe: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+
+    @property
+    def embedded(self) -> bool:
+        """Whether acetune makes the weights itself, from a seed."""
+        return not self.repositories

@@ -1,0 +1,203 @@
+"""What every swappable part promises, held against the catalogue and against the parts that docs/extending.md adds."""
+
+from __future__ import annotations
+
+import copy
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import pytest
+import torch
+
+from acetune import catalog
+from acetune.adapters.adapter import Adapter, Facts
+from acetune.annotation.annotator import ANALYSIS_RATE_HZ
+from acetune.data.track import DESCRIPTION, Source
+from acetune.formats.format import write_checked
+from acetune.recipe import OptimSection, family_of
+
+GUIDE = (Path(__file__).resolve().parents[1] / "docs" / "extending.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part, by a name for the test's own name."""
+
+    name: str
+    value: object
+
+
+def documented(kind):
+    """Yield the parts that the guide adds to a kind: what its catalogue line names, from the file above it."""
+    for file, line in zip(BLOCKS[::2], BLOCKS[1::2], strict=True):
+        if line.startswith(kind.upper() + "S = "):
+            name, module, attribute = re.search(r'"(\w+)": "([\w.]+):(\w+)"', line).groups()
+            assert file.startswith(f"# src/{module.replace('.', '/')}.py\n")
+            space = {"__name__": __name__}
+            exec(file, space)
+            yield Part(f"{name} of the guide", space[attribute])
+
+
+def every(kind):
+    known = [Part(name, catalog.resolve(kind, name)) for name in catalog.names(kind)]
+    return pytest.mark.parametrize("part", [*known, *documented(kind)], ids=lambda part: part.name)
+
+
+def tone(hertz, seconds=3.0):
+    return np.sin(2 * np.pi * hertz * np.arange(int(seconds * ANALYSIS_RATE_HZ)) / ANALYSIS_RATE_HZ).astype(np.float32)
+
+
+@pytest.mark.parametrize("kind", ["schedule", "optimizer", "annotator", "exporter"])
+def test_the_guide_adds_one_part_of_each_kind(kind):
+    assert len(list(documented(kind))) == 1
+
+
+@every("schedule")
+@pytest.mark.parametrize(("total", "warmup"), [(1000, 100), (60, 6), (3, 0), (1, 0), (10, 10)])
+def test_a_schedule_stays_between_nothing_and_the_peak(part, total, warmup):
+    shares = [part.value(step, total, warmup, 0.01) for step in range(total)]
+
+    assert all(0 < share <= 1 for share in shares)
+    assert max(shares) == 1
+
+
+@every("schedule")
+def test_a_schedule_warms_up_on_a_straight_line(part):
+    shares = [part.value(step, 100, 10, 0.01) for step in range(10)]
+
+    assert shares == pytest.approx([(step + 1) / 10 for step in range(10)])
+
+
+@every("schedule")
+def test_a_schedule_never_rises_after_its_warm_up(part):
+    shares = [part.value(step, 100, 10, 0.01) for step in range(10, 100)]
+
+    assert shares == sorted(shares, reverse=True)
+    assert shares[-1] in (1, pytest.approx(0.01))
+
+
+def descent(part, steps, *, bad=0.0):
+    """Return a parameter and its optimizer after some steps towards zero."""
+    weight = torch.nn.Parameter(torch.tensor([3.0, -2.0]))
+    optimizer = part.value([weight], OptimSection(lr=0.1, weight_decay=0.0))
+    for _ in range(steps):
+        optimizer.zero_grad()
+        weight.square().sum().backward()
+        optimizer.found_inf = torch.tensor(bad)
+        optimizer.step()
+    return weight, optimizer
+
+
+@every("optimizer")
+def test_an_optimizer_goes_downhill(part):
+    weight, _ = descent(part, 20)
+
+    assert weight.square().sum() < 10
+
+
+@every("optimizer")
+def test_an_optimizer_leaves_weights_alone_when_a_loss_was_no_number(part):
+    weight, _ = descent(part, 3, bad=1.0)
+
+    assert torch.equal(weight, torch.tensor([3.0, -2.0]))
+
+
+@every("optimizer")
+def test_the_state_of_an_optimizer_is_tensors_that_give_it_back(part):
+    weight, optimizer = descent(part, 3)
+    state = copy.deepcopy(optimizer.state_dict())
+    slots = [slot for slots in state["state"].values() for slot in slots.values()]
+    other, fresh = descent(part, 0)
+    other.data.copy_(weight.data)
+    fresh.load_state_dict(state)
+    for parameter, used in ((weight, optimizer), (other, fresh)):
+        used.zero_grad()
+        parameter.square().sum().backward()
+        used.found_inf = torch.tensor(0.0)
+        used.step()
+
+    assert slots
+    assert all(isinstance(slot, torch.Tensor) for slot in slots)
+    assert torch.equal(weight, other)
+
+
+@every("annotator")
+def test_an_annotator_says_who_it_is_and_what_it_fills(part):
+    annotator = part.value()
+
+    assert annotator.name
+    assert isinstance(annotator.source, Source)
+    assert annotator.source < Source.FILE
+    assert set(annotator.fields) <= set(DESCRIPTION)
+
+
+@every("annotator")
+@pytest.mark.parametrize(
+    "audio", [tone(0), tone(440), tone(60), tone(440, 0.01)], ids=["silence", "a", "bass", "short"]
+)
+def test_an_annotator_fills_its_own_fields_and_knows_how_sure_it_is(part, audio):
+    annotator = part.value()
+    guesses = annotator.annotate(audio, ANALYSIS_RATE_HZ)
+
+    assert set(guesses) <= set(annotator.fields)
+    assert all(guess.value is not None for guess in guesses.values())
+    assert all(guess.confidence is None or 0 <= guess.confidence <= 1 for guess in guesses.values())
+
+
+@every("annotator")
+def test_an_annotator_hears_nothing_in_silence(part):
+    assert part.value().annotate(tone(0), ANALYSIS_RATE_HZ) == {}
+
+
+@pytest.fixture
+def adapter():
+    """An adapter of rank 2 and scale 2 on one module of the tiny network."""
+    card, variant = family_of("tiny")
+    module = "layers.0.self_attn.to_q"
+    weights = {
+        f"{module}.lora_A.weight": torch.arange(128.0).reshape(2, 64) / 128,
+        f"{module}.lora_B.weight": torch.arange(128.0).reshape(64, 2) / 128,
+    }
+    facts = Facts(
+        kind="lora", rank=2, alpha=4.0, modules=(module,), family=card.name, variant=variant.name,
+        fingerprint="0" * 32, objective={}, trigger="曲", name="album", step=7,
+    )  # fmt: skip
+    return Adapter(MappingProxyType(weights), facts)
+
+
+@every("exporter")
+def test_a_format_says_what_it_is_and_names_its_target(part, tmp_path):
+    target = part.value.target(tmp_path, "album_final")
+
+    assert part.value.name in part.name
+    assert part.value.summary
+    assert target.parent == tmp_path
+    assert target.name.startswith("album_final")
+
+
+@every("exporter")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_a_format_reads_what_it_wrote_with_the_scale_inside(part, tmp_path, adapter, dtype):
+    card, _ = family_of("tiny")
+    read = write_checked(part.value, adapter, card, part.value.target(tmp_path, "album"), dtype)
+
+    assert read.facts.alpha == read.facts.rank == 2
+    assert (read.facts.trigger, read.facts.step, read.facts.trained_alpha) == ("曲", 7, 4.0)
+    assert {name: tensor.float().max() for name, tensor in read.weights.items()} == {
+        name: (tensor * (2 if "lora_B" in name else 1)).to(dtype).float().max()
+        for name, tensor in adapter.weights.items()
+    }
+
+
+@every("exporter")
+def test_a_format_replaces_what_it_wrote_before(part, tmp_path, adapter):
+    card, _ = family_of("tiny")
+    target = part.value.target(tmp_path, "album")
+    for _ in range(2):
+        write_checked(part.value, adapter, card, target, torch.float32)
+
+    assert list(tmp_path.iterdir()) == [target]

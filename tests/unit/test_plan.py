@@ -1,0 +1,158 @@
+import dataclasses
+import json
+
+import pytest
+
+from acetune.compute import Machine
+from acetune.data.manifest import Manifest, save
+from acetune.data.settings import DatasetSettings
+from acetune.data.track import Track
+from acetune.errors import DataError, SettingError
+from acetune.planning.plan import plan, plan_for
+from acetune.recipe import family_of, resolve
+
+HOUR = 3600.0
+
+
+def machine(device="cuda:0", free=40e9):
+    return Machine(
+        device=device, name="card", total_bytes=int(80e9), free_bytes=None if free is None else int(free),
+        system="linux", python="3.11", torch="2.13", torch_build="CUDA", nvidia_card="card",
+    )  # fmt: skip
+
+
+def songs(count, seconds=240.0, **values):
+    return [Track(path=f"{n}.wav", seconds=seconds, audio_sha256=f"{n:064x}", **values) for n in range(count)]
+
+
+def recipe(**knobs):
+    return resolve([("test", {"model.variant": "turbo", **knobs})]).recipe
+
+
+def planned(tracks, on=None, **knobs):
+    made = recipe(**knobs)
+    return plan_for(made, family_of(made.model.variant)[1].size, tracks, on or machine())
+
+
+def test_a_plan_of_twenty_songs_is_what_the_rules_say():
+    found = planned(songs(20))
+
+    assert (found.tracks, found.held_out, found.mode) == (16, 4, "songs")
+    assert found.minutes_of_music == pytest.approx(64)
+    assert (found.steps, found.steps_per_epoch, found.epochs) == (940, 16, 58.75)
+    assert (found.warmup, found.save_every, found.validate_every) == (94, 235, 235)
+    assert found.adapter_parameters == 44_040_192
+    assert found.warnings == ()
+
+
+def test_planning_is_pure():
+    assert planned(songs(20)) == planned(songs(20))
+
+
+@pytest.mark.parametrize(("songs_in_all", "mode"), [(7, "windows"), (8, "songs")])
+def test_from_eight_songs_on_whole_songs_are_held_out(songs_in_all, mode):
+    assert planned(songs(songs_in_all)).mode == mode
+
+
+def test_with_fewer_songs_each_holds_out_its_end():
+    found = planned(songs(5))
+
+    assert (found.tracks, found.held_out) == (5, 5)
+
+
+def test_excluded_songs_do_not_count():
+    tracks = [*songs(10), *[dataclasses.replace(track, path=f"x{track.path}", excluded=True) for track in songs(10)]]
+
+    assert planned(tracks) == planned(songs(10))
+
+
+def test_repeats_count_as_often_as_they_say():
+    assert planned(songs(5, repeats=3), epochs=1).steps == 15
+    assert planned(songs(5, repeats=3)).minutes_of_music == pytest.approx(60)
+
+
+def test_music_beyond_the_longest_song_does_not_count():
+    assert planned(songs(5, seconds=HOUR)).minutes_of_music == pytest.approx(20)
+
+
+@pytest.mark.parametrize(("knobs", "steps"), [({"epochs": 2}, 10), ({"epochs": 2, "batch-size": 2}, 6)])
+def test_epochs_become_steps_of_the_songs_that_are_trained_on(knobs, steps):
+    assert planned(songs(5), **knobs).steps == steps
+
+
+def test_a_larger_batch_takes_more_memory_only_if_there_are_songs_for_it():
+    one, two, many = (planned(songs(2), **{"batch-size": n}).memory_bytes for n in (1, 2, 64))
+
+    assert one < two == many
+
+
+def test_recomputation_takes_less_memory_and_more_time():
+    usual, again = planned(songs(20)), planned(songs(20), **{"compute.recompute": True})
+
+    assert again.memory_bytes < usual.memory_bytes
+    assert again.minutes > usual.minutes
+
+
+@pytest.mark.parametrize(
+    ("knobs", "free", "warned"),
+    [({}, 40e9, False), ({}, 5e9, True), ({"compute.recompute": True}, 6e9, False), ({}, None, False)],
+)
+def test_too_little_memory_is_said_with_what_helps(knobs, free, warned):
+    warnings = planned(songs(20), machine(free=free), **knobs).warnings
+
+    assert [("GB of device memory" in text, "recompute" in text) for text in warnings] == [(True, True)] * warned
+
+
+def test_main_memory_is_not_mistaken_for_device_memory():
+    assert planned(songs(20), machine(device="cpu", free=1e9)).warnings == ()
+
+
+def test_a_warm_up_that_never_ends_is_said():
+    assert "Warm-up (100 steps)" in planned(songs(20), steps=100, **{"schedule.warmup": 100}).warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("count", "holdout", "said"),
+    [
+        (20, 0, "Nothing is held out"),
+        (3, None, "Only 3 held-out units"),
+        (4, None, ""),
+        (8, 3, "Only 3 held-out units"),
+    ],
+)
+def test_too_little_to_tell_whether_it_learned_is_said(count, holdout, said):
+    found = planned(songs(count), **{"data.holdout": holdout})
+
+    assert bool(found.warnings) == bool(said)
+    assert said in "".join(found.warnings)
+
+
+def test_songs_that_are_all_too_short_are_refused():
+    with pytest.raises(DataError) as caught:
+        planned(songs(3, seconds=0.1))
+
+    assert "None of the 3 tracks" in caught.value.message()
+
+
+def test_a_few_songs_that_are_too_short_do_not_matter():
+    assert planned([*songs(5), Track(path="x.wav", seconds=0.1)], epochs=1).steps == 5
+
+
+def test_a_plan_is_json():
+    found = planned(songs(3))
+    read = json.loads(json.dumps(found.to_json()))
+
+    assert {**read, "warnings": tuple(read["warnings"])} == dataclasses.asdict(found)
+
+
+def test_the_verb_reads_the_folder_and_this_machine(tmp_path):
+    save(Manifest(tmp_path, tuple(songs(9)), DatasetSettings("songs")))
+
+    assert plan(recipe(**{"data.dataset": str(tmp_path), "device": "cpu"})).tracks == 5
+
+
+def test_without_a_data_set_the_verb_asks_for_one():
+    with pytest.raises(SettingError) as caught:
+        plan(recipe())
+
+    assert caught.value.code == "plan.no_dataset"

@@ -7,6 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -68,6 +70,19 @@ def dtype(name: str, where: torch.device) -> torch.dtype:
     if where.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
     return torch.float32
+
+
+@contextmanager
+def threads(count: int | None) -> Iterator[None]:
+    """Use so many processor threads inside the block (None: as many as before); equal bits need equal threads."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def release(where: torch.device) -> None:

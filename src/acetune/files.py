@@ -129,7 +129,15 @@ def disk_errors(path: Path) -> Iterator[None]:
     except OSError as cause:
         if cause.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull("files.disk_full", path=path, free=_free_text(path)) from cause
-        if cause.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+        if cause.errno in (
+            errno.EACCES,
+            errno.EPERM,
+            errno.EROFS,
+            errno.ENOTDIR,
+            errno.EEXIST,
+            errno.EISDIR,
+            errno.ENAMETOOLONG,
+        ):
             raise NotWritable("files.not_writable", path=path, cause=cause.strerror) from cause
         raise
 

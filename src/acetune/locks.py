@@ -57,7 +57,8 @@ def lock(path: Path, code: str) -> Iterator[None]:
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)
+        if lock_owner(path) == owner:
+            path.unlink(missing_ok=True)
 
 
 def lock_owner(path: Path) -> Owner | None:

@@ -73,13 +73,13 @@ class ModelSection(Section):
     """Which network is tuned."""
 
     variant: str = knob("tiny", "Trained checkpoint to start from (`acetune models ls` lists them).")
-    path: str | None = knob(None, "Folder or file with its weights, where it is not in a usual place.")
+    path: str | None = knob(None, "Folder or file with its weights, where it is not in a usual place.", free=True)
 
 
 class DataSection(Section):
     """Which songs, and how they are cut and grouped."""
 
-    dataset: str = knob("", "Folder of songs that `acetune scan` has read.")
+    dataset: str = knob("", "Folder of songs that `acetune scan` has read.", free=True)
     max_seconds: float = knob(240.0, "Songs are encoded up to this length.", unit="s", ge=1, le=600)
     normalise: Literal["none", "peak"] = knob("none", "Loudness treatment before encoding; peak is -1 dBFS.")
     crop_seconds: float = knob(60.0, "Longest window of a song in one example.", unit="s", gt=0, le=600)

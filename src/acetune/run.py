@@ -92,12 +92,12 @@ class Run:
                         yield event
 
     def history(self) -> tuple[Event, ...]:
-        """Return the events that still hold: steps after a point from which a run was resumed are void."""
+        """Return the events that still hold: what happened after a point from which a run was resumed is void."""
         kept: list[Event] = []
         for event in self.events():
             if isinstance(event, StageStarted) and event.resumed_from is not None:
                 point = event.resumed_from
-                kept = [e for e in kept if not isinstance(e, (StepDone, Validated)) or e.step <= point]
+                kept = [e for e in kept if (getattr(e, "step", None) or 0) <= point]
             kept.append(event)
         return tuple(kept)
 

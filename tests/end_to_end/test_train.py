@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from safetensors.torch import load_file, save_file
 import acetune
 from acetune.encoding.cache import Cache
 from acetune.errors import DiskFull, SettingError, Stopped, TrainingDiverged
-from acetune.events import Saved, StageEnded, StageStarted, StepDone, Validated
+from acetune.events import Job, Saved, StageEnded, StageStarted, StepDone, Validated
 from acetune.run import Run
 
 
@@ -69,6 +70,40 @@ def test_stopping_at_the_last_step_still_ends_in_a_verdict(recipe: Recipes, home
 
     verdict = json.loads((resumed.folder / "evaluation" / "verdict.json").read_text())
     assert verdict["step"] == 6 and verdict["difference"] is not None
+
+
+def test_a_moved_folder_of_songs_resumes_and_other_songs_do_not(
+    recipe: Recipes, album: Path, trio: Path, home: Path, tmp_path: Path
+) -> None:
+    acetune.train(recipe(), name="run", home=home)
+    shutil.copytree(album, tmp_path / "moved")
+
+    changes = {"schedule.steps": 7, "data.dataset": str(tmp_path / "moved")}
+    moved = acetune.resume("run", changes=changes, home=home)
+    with pytest.raises(SettingError, match="changed since"):
+        acetune.resume("run", changes={"data.dataset": str(trio)}, home=home)
+
+    assert moved.steps == 7
+
+
+def test_a_run_that_starts_again_at_step_zero_counts_its_steps_once(recipe: Recipes, home: Path) -> None:
+    with pytest.raises(DiskFull):
+        acetune.train(recipe(guard__save_every=0, guard__validate_every=0), name="run", home=home, job=_full_at(3))
+
+    resumed = acetune.resume("run", home=home)
+
+    assert len(losses(resumed.folder)) == 6
+    assert [e.step for e in Run(resumed.folder).history() if isinstance(e, StepDone)] == [1, 2, 3, 4, 5, 6]
+
+
+def _full_at(step: int) -> Job:
+    """Return a job whose listener meets a full disk at a step, as a watcher's file might."""
+
+    def listen(event: object) -> None:
+        if isinstance(event, StepDone) and event.step == step:
+            raise DiskFull("files.disk_full", path="watcher", free="0 GB")
+
+    return Job(listen)
 
 
 def test_another_seed_is_another_training(recipe: Recipes, home: Path) -> None:
@@ -260,7 +295,6 @@ def test_nothing_held_out_is_said_and_is_no_verdict(recipe: Recipes, home: Path)
 
 def test_held_out_windows_are_never_trained_on(recipe: Recipes, trio: Path, home: Path) -> None:
     from acetune.encoding.encode import encode_set, load_dataset
-    from acetune.events import Job
     from acetune.recipe import family_of
     from acetune.training.examples import Examples
 
@@ -308,3 +342,20 @@ def test_a_turbo_variant_never_sees_other_times_and_a_base_variant_drops_conditi
     assert len(turbo_times) == 8 and len(base_times) > 190
     assert turbo.dropped(0, 0, range(200)).sum() == 0
     assert 10 <= base.dropped(0, 0, range(200)).sum() <= 50
+
+
+@pytest.mark.parametrize("layout", ["official", "comfyui-aio"])
+def test_weights_in_another_layout_train_the_same_adapter(
+    recipe: Recipes, home: Path, models: Path, tmp_path: Path, layout: str
+) -> None:
+    from acetune.families.acestep_v15 import layouts
+    from acetune.recipe import family_of
+    from families.layout_writer import write_layout
+
+    embedded = acetune.train(recipe(), name="embedded", home=home)
+    weights_of_tiny = layouts.open_weights(family_of("tiny")[1], None, models, Job())
+    path = write_layout(weights_of_tiny, layout, tmp_path / "weights")
+
+    other = acetune.train(recipe(model__path=str(path)), name="other", home=home)
+
+    assert same(weights(embedded.folder), weights(other.folder))

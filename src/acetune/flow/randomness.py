@@ -29,7 +29,7 @@ def normal(shape: tuple[int, ...], seed: int, purpose: str, *place: int) -> Tens
 
 def unit(seed: int, purpose: str, *place: int) -> float:
     """Return a number in [0, 1) without torch's generators."""
-    return key(seed, purpose, *place) / 2**63
+    return (key(seed, purpose, *place) >> 10) / 2**53  # 53 bits: more would round up to 1
 
 
 def permutation(count: int, seed: int, purpose: str, *place: int) -> list[int]:

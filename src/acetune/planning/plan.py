@@ -90,7 +90,8 @@ def plan_for(recipe: Recipe, size: NetworkSize, tracks: Sequence[Track], machine
     tokens = max(crops) // size.patch * min(recipe.data.batch_size, len(crops))
     weights = size.adapter_parameters(recipe.adapter.rank, recipe.adapter.targets)
     recompute = recipe.compute.recompute
-    bytes_per_weight = 4 if machine.device == "cpu" else 2
+    wide = recipe.compute.dtype == "float32" or (recipe.compute.dtype == "auto" and machine.device == "cpu")
+    bytes_per_weight = 4 if wide else 2
     memory = training_bytes(size, weights, tokens, weight_bytes=bytes_per_weight, recompute=recompute)
     flops = training_flops(size, tokens, _CONDITIONS * recipe.data.batch_size, recompute=recompute)
     rate = compute.step_rate(machine.device)

@@ -71,8 +71,6 @@ class Session:
             SettingError: If an adapter target or another name does not exist.
             OutOfMemory: If the network does not fit.
         """
-        if recipe.compute.threads:
-            torch.set_num_threads(recipe.compute.threads)
         device = compute.device(recipe.compute.device)
         dtype = compute.dtype(recipe.compute.dtype, device)
         examples = Examples(encoded, recipe, family.frames_per_second, family.crop_multiple)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from acetune import compute, files
+from acetune.adapters import adapter as adapters
 from acetune.encoding.cache import Cache
 from acetune.encoding.encode import encode_set, load_dataset
 from acetune.errors import OutOfMemory, SettingError, Stopped, TrainingDiverged
@@ -122,7 +123,8 @@ def _run(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainResul
             save(recipe, run.recipe_file)
         job = Job(job.also(run.append_event).report, _stop_of(run, job))
         try:
-            return _train(run, recipe, workspace, job)
+            with compute.threads(recipe.compute.threads):
+                return _train(run, recipe, workspace, job)
         except RuntimeError as error:
             if not compute.is_out_of_memory(error):
                 raise
@@ -144,7 +146,10 @@ def _train(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainRes
     keeper = Keeper(run, session, job)
     start = _restore(run, session, keeper, job)
     save(recipe, run.recipe_file)  # only now: a refused change must not stay in the run
-    job.report(StageStarted(stage="train", total=session.length.steps, unit="steps", resumed_from=start or None))
+    again = any(isinstance(event, StepDone) for event in run.events())
+    job.report(
+        StageStarted(stage="train", total=session.length.steps, unit="steps", resumed_from=start if again else None)
+    )
     keeper.record_base()
     _loop(session, keeper, job, start)
     adapter, verdict = keeper.finish(card)
@@ -163,6 +168,9 @@ def _restore(run: Run, session: Session, keeper: Keeper, job: Job) -> int:
         raise SettingError("training.shorter", run=run.name, done=state.step, steps=session.length.steps)
     if state.threads != keeper.threads and session.device.type == "cpu":
         job.notice("training.threads", f"The run used {state.threads} threads before; bits may differ now.")
+    trained = adapters.load(folder / "adapter.safetensors").facts.fingerprint
+    if trained != session.facts.fingerprint:
+        raise SettingError("training.other_base", run=run.name)
     checkpoint.restore(folder, session.optimizer, session.parameters)
     checkpoint.discard_after(run, state.step)
     keeper.restore(state)

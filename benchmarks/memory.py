@@ -23,17 +23,19 @@ from acetune.families.acestep_v15.variants import CARD
 from acetune.planning.memory import SLACK, training_bytes
 
 #: Two lengths, in tokens of music and of conditions.
-TOKENS, CONDITIONS = (384, 768), (256, 512)
+TOKENS, CONDITIONS = (256, 384), (128, 256)
 SIZE = CARD.variant("turbo").size
 
 
 def network(kind: type[nn.Module], layers: int) -> nn.Module:
-    """Return a random network of so many blocks with an adapter on all attention."""
+    """Return a network of so many blocks with an adapter on all attention; its weights stay as memory has them."""
     variant = replace(CARD.variant("tiny"), size=replace(SIZE, layers=layers))
-    made = kind(**tiny.configs(variant)["transformer"]).bfloat16().requires_grad_(False)
+    with torch.device("meta"):
+        made = kind(**tiny.configs(variant)["transformer"]).bfloat16().requires_grad_(False)
+    made.to_empty(device="cpu")
     facts = Facts(
-        kind="lora", rank=16, alpha=16.0, rslora=False, modules=names.targets("attention", layers), family="acestep_v15",
-        variant="turbo", fingerprint="", objective={}, trigger=None, name="benchmark",
+        kind="lora", rank=16, alpha=16.0, rslora=False, modules=names.targets("attention", layers),
+        family="acestep_v15", variant="turbo", fingerprint="", objective={}, trigger=None, name="benchmark",
     )  # fmt: skip
     attach.attach(made, facts)
     return made

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from typer import Context
+from typer.exceptions import TyperException
 from typer.main import get_command
 
 import acetune
@@ -203,7 +204,7 @@ def test_a_command_of_a_document_is_one_that_acetune_understands(page: str, word
 
 @pytest.mark.parametrize("line", ["generate mystyle", "train songs --rnak 3", "train songs --rank 0", "runs lst"])
 def test_a_wrong_command_in_a_document_would_be_noticed(line: str) -> None:
-    with pytest.raises((errors.AcetuneError, Exception)):
+    with pytest.raises((errors.SettingError, TyperException)):
         parse(line.split())
 
 

@@ -92,11 +92,11 @@ def test_what_cannot_be_used_is_skipped_with_its_reason(tmp_path):
     result, events = listen(tmp_path)
 
     assert paths(result.manifest) == ["good.wav"]
-    assert [(s.path, s.reason_code) for s in result.skipped] == [
+    assert [(s.path, s.code) for s in result.skipped] == [
         ("short.wav", "data.too_short"),
         ("text.mp3", "audio.unreadable"),
     ]
-    assert "lasts 0.20 s" in result.skipped[0].message
+    assert "lasts 0.20 s" in result.skipped[0].reason
     assert notices(events) == [("data.too_short", "short.wav"), ("audio.unreadable", "text.mp3")]
 
 
@@ -292,7 +292,7 @@ def test_a_file_name_that_is_no_text_is_skipped_with_its_reason(tmp_path):
     os.rename(song(tmp_path / "b.wav"), os.path.join(os.fsencode(tmp_path), b"\xff.wav"))
     result = scan(tmp_path)
 
-    assert [(skip.path, skip.reason_code) for skip in result.skipped] == [("?.wav", "data.bad_name")]
+    assert [(skip.path, skip.code) for skip in result.skipped] == [("?.wav", "data.bad_name")]
 
 
 def test_a_link_that_leads_nowhere_is_skipped_with_its_reason(tmp_path):

@@ -11,20 +11,11 @@ from acetune.annotation.annotator import ANALYSIS_RATE_HZ, Annotator, Guess
 from acetune.audio import files as audio_files
 from acetune.catalog import resolve
 from acetune.data import manifest as manifests
-from acetune.data.track import Mark, Source, Track
+from acetune.data.track import Mark, Skipped, Source, Track
 from acetune.errors import DataError, SettingError
 from acetune.events import Job, Json, Progress, StageEnded, StageStarted
 
 _STAGE: Final = "annotate"
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A track that got nothing, and why: a stable code and its sentence."""
-
-    path: str
-    code: str
-    reason: str
 
 
 @dataclass(frozen=True)

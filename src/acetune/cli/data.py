@@ -43,7 +43,7 @@ def scan(
         _set_trigger(folder, trigger, trigger_position)
     tracks = found.manifest.tracks
     seconds = sum(track.seconds for track in tracks)
-    skipped = [{"path": song.path, "code": song.reason_code, "reason": song.message} for song in found.skipped]
+    skipped = [{"path": song.path, "code": song.code, "reason": song.reason} for song in found.skipped]
     counts = {"tracks": len(tracks), "seconds": round(seconds, 1), "added": len(found.added)}
     session.finish(
         {**counts, "dropped": len(found.dropped), "ignored": found.ignored, "skipped": skipped},

@@ -12,7 +12,7 @@ from acetune.data import manifest as manifests
 from acetune.data.manifest import Manifest
 from acetune.data.settings import read_settings
 from acetune.data.sidecars import Reading, read_sidecars
-from acetune.data.track import Mark, Source, Track
+from acetune.data.track import Mark, Skipped, Source, Track
 from acetune.errors import DataError
 from acetune.events import Job, Json, Progress, StageEnded, StageStarted
 from acetune.files import content_hash
@@ -24,15 +24,6 @@ MOST_SECONDS: Final = 600.0
 _STAGE = "scan"
 #: A folder that holds one of these is acetune's own output, not music to learn from.
 _OWN_FOLDERS = frozenset({"workspace.json", "recipe.yaml"})
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """An audio file that is no track, and why: a stable code and its sentence."""
-
-    path: str
-    reason_code: str
-    message: str
 
 
 @dataclass(frozen=True)
@@ -95,7 +86,7 @@ def scan(folder: str | Path, *, job: Job | None = None, strict: bool = False) ->
     songs, skipped = _measure_all(folder, audio, job)
     if skipped and (strict or not songs):
         code = "data.skipped" if songs else "data.none_left"
-        raise DataError(code, folder=folder, count=len(skipped), first=skipped[0].message)
+        raise DataError(code, folder=folder, count=len(skipped), first=skipped[0].reason)
 
     def merge(current: Manifest | None) -> Manifest:
         settings = current.settings if current else read_settings(folder)

@@ -120,3 +120,12 @@ class Track:
 def _keeps(current: Source, new: Source, overwrite: bool) -> bool:
     """Whether a value of source `current` stays when `new` speaks."""
     return current > new or (current == new and not overwrite)
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A track that a stage left out: a stable code and its sentence."""
+
+    path: str
+    code: str
+    reason: str

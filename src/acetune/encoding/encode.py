@@ -13,6 +13,7 @@ from acetune.audio import signal
 from acetune.audio.signal import Samples
 from acetune.data import manifest as manifests
 from acetune.data.manifest import Manifest
+from acetune.data.track import Skipped
 from acetune.encoding.cache import Cache
 from acetune.encoding.parts import TrackParts, constants_name, parts_of
 from acetune.errors import DataError, SettingError
@@ -28,15 +29,6 @@ if TYPE_CHECKING:
 SILENT_SHARE = 0.95
 #: What the encoders work at.
 RATE_HZ = 48_000
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A track that was left out, and why."""
-
-    path: str
-    code: str
-    reason: str
 
 
 @dataclass(frozen=True)

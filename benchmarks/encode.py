@@ -31,6 +31,8 @@ FULL_WIDTH = {
     "audio_channels": 2,
     "sampling_rate": RATE_HZ,
 }
+#: torch draws the weights of a convolution so that a signal shrinks by this in each.
+GAIN = 3**0.5
 _CPU = torch.device("cpu")
 
 
@@ -48,10 +50,14 @@ def tiny_autoencoder() -> torch.nn.Module:
 
 
 def full_autoencoder() -> torch.nn.Module:
-    """Return an autoencoder of the published width."""
+    """Return an autoencoder of the published width, its weights large enough that music reaches the latents."""
     torch.manual_seed(0)
     with warnings.catch_warnings(action="ignore", category=FutureWarning):  # diffusers' use of the older weight_norm
-        return AutoencoderOobleck(**FULL_WIDTH).requires_grad_(False).eval()
+        vae = AutoencoderOobleck(**FULL_WIDTH).requires_grad_(False).eval()
+    for name, parameter in vae.named_parameters():
+        if name.endswith("weight_g"):
+            parameter.mul_(GAIN)
+    return vae
 
 
 def one_piece(vae: torch.nn.Module, audio: Samples) -> tuple[torch.Tensor, torch.Tensor]:

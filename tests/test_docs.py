@@ -187,9 +187,9 @@ def parse(words: list[str]) -> None:
         knobs, rest = take_knobs(rest, command)
         recipe.resolve([("document", knobs)])
     found, context = get_command(build()), None
-    while hasattr(found, "get_command"):
+    while hasattr(found, "resolve_command"):
         context = Context(found, parent=context, info_name=found.name)
-        found = found.get_command(context, rest.pop(0))
+        _, found, rest = found.resolve_command(context, rest)
     found.make_context(found.name, rest, parent=context)
 
 

@@ -45,8 +45,8 @@ def device(name: str = "auto") -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         wanted = torch.device(name)
-        torch.empty(1, device=wanted)
-    except (RuntimeError, AssertionError) as cause:
+        torch.zeros(1, device=wanted).item()  # the meta device exists, but computes nothing
+    except (RuntimeError, AssertionError, NotImplementedError) as cause:
         raise SettingError("compute.no_device", device=name, torch=torch.__version__) from cause
     return wanted
 
@@ -83,6 +83,13 @@ def threads(count: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def to_device(tensor: torch.Tensor, where: torch.device) -> torch.Tensor:
+    """Return a tensor on a device without waiting for the device: accelerators copy from pinned memory."""
+    if where.type == "cuda" and tensor.device.type == "cpu":
+        return tensor.pin_memory().to(where, non_blocking=True)
+    return tensor.to(where)
 
 
 def release(where: torch.device) -> None:
@@ -130,13 +137,6 @@ def machine(name: str = "auto") -> Machine:
     )
 
 
-def peak_bytes(where: torch.device) -> int | None:
-    """Return the most device memory that was allocated so far; None where torch does not count it."""
-    import torch
-
-    return torch.cuda.max_memory_allocated(where) if where.type == "cuda" else None
-
-
 #: Floating point operations a second that a training step reaches: assumptions until they are measured.
 _STEP_RATES = {"cuda": 40e12, "mps": 4e12, "xpu": 15e12, "cpu": 40e9}
 
@@ -154,17 +154,16 @@ def is_out_of_memory(error: RuntimeError) -> bool:
 
 
 def _memory(where: torch.device) -> tuple[int | None, int | None]:
-    """Return total and free bytes of a device, of the main memory for CPUs."""
+    """Return total and free bytes of a device, of the main memory for all but CUDA."""
     import torch
 
     if where.type == "cuda":
         free, total = torch.cuda.mem_get_info(where)
         return total, free
-    try:
-        page = os.sysconf("SC_PAGE_SIZE")
-        return page * os.sysconf("SC_PHYS_PAGES"), page * os.sysconf("SC_AVPHYS_PAGES")
-    except (ValueError, AttributeError, OSError):  # Windows and some others have no such counter
-        return None, None
+    import psutil  # type: ignore[import-untyped]
+
+    main = psutil.virtual_memory()
+    return main.total, main.available
 
 
 def _processor() -> str:

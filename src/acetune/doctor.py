@@ -65,6 +65,7 @@ def doctor(*, home: str | Path | None = None) -> tuple[Finding, ...]:
         check_python(sys.version_info[:2]),
         *check_libraries(tuple(importlib.metadata.requires("acetune") or ()), _installed),
         *_torch(),
+        *_main_memory(),
         *check_disk(_nearest(workspace.home)),
         *check_models(workspace.models),
     )
@@ -160,6 +161,16 @@ def _torch() -> Iterator[Finding]:
         yield _finding("torch_broken", "fault", cause=" ".join(str(cause).split())[:200])
         return
     yield from check_torch(machine)
+
+
+def _main_memory() -> Iterator[Finding]:
+    """Yield how much main memory there is: models pass through it on their way to any device."""
+    try:
+        import psutil  # type: ignore[import-untyped]
+    except ImportError:  # a damaged installation, which the libraries' findings name
+        return
+    memory = psutil.virtual_memory()
+    yield _finding("memory", "ok", total=f"{memory.total / 1e9:.1f}", free=f"{memory.available / 1e9:.1f}")
 
 
 def _nearest(folder: Path) -> Path:

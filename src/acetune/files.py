@@ -131,6 +131,7 @@ def disk_errors(path: Path) -> Iterator[None]:
             raise DiskFull("files.disk_full", path=path, free=_free_text(path)) from cause
         if cause.errno in (
             errno.EACCES,
+            errno.ENOENT,
             errno.EPERM,
             errno.EROFS,
             errno.ENOTDIR,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from acetune.annotation.annotate import annotate
@@ -13,7 +13,7 @@ from acetune.data.captions import forms
 from acetune.data.scan import scan
 from acetune.data.split import split
 from acetune.encoding.parts import prompt_of
-from acetune.events import Job, StageEnded, StageStarted
+from acetune.events import Event, Job, PreviewReady, StageEnded, StageStarted
 from acetune.generation.generate import Request, generate
 from acetune.monitor.report import report
 from acetune.recipe import Recipe, resolve
@@ -65,13 +65,20 @@ def quickstart(
         recipe, name=name or "quickstart", on_existing="new" if name is None else "refuse", home=home, job=job
     )
     run = Run(trained.folder)
-    job = job.also(run.append_event)
+    job = job.also(lambda event: run.append_event(_inside(event, run)))
     generate(_request(recipe, folder, trained, run), home=home, job=job)
     return QuickstartResult(report(trained.folder, home=home), trained.folder, trained.adapter, trained.verdict)
 
 
+def _inside(event: Event, run: Run) -> Event:
+    """Return an event whose audio is named from the run's folder, so that the folder can move."""
+    if isinstance(event, PreviewReady):
+        return replace(event, path=Path(event.path).relative_to(run.folder).as_posix())
+    return event
+
+
 def _demo(workspace: Workspace, job: Job) -> Path:
-    """Write the demo songs, once in a workspace's life."""
+    """Write the demo songs; they are the same each time, so what is encoded stays valid."""
     folder = workspace.home / "demo-songs"
     job.report(StageStarted(stage="songs", total=8, unit="songs"))
     songs = write_demo_songs(folder)

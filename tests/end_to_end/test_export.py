@@ -173,3 +173,15 @@ def test_a_file_that_does_not_give_the_adapter_back_is_deleted(
         acetune.export(trained, out=tmp_path, home=trained.parents[1])
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_adapter_that_diffusers_would_ignore_says_so(album: Path, home: Path) -> None:
+    from world import QUICK
+
+    from acetune.events import Noticed
+
+    seen: list[object] = []
+    settings = {**QUICK, "data.dataset": str(album), "adapter.targets": "mlp.up_proj,v_proj", "guard.validate_every": 0}
+    acetune.train(resolve([("test", settings)]).recipe, name="run", home=home, job=Job(seen.append))
+
+    assert any(isinstance(event, Noticed) and event.code == "export.caveat" for event in seen)

@@ -12,7 +12,7 @@ import pytest
 
 from acetune.cli.main import explain, main
 from acetune.errors import Stopped
-from recorded import recorded_run
+from recorded import recorded_run, tone
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,14 @@ from recorded import recorded_run
         (["train", "-c", "none.yaml"], "none.yaml cannot be read.", "Check the path"),
         (["generate"], "Missing option '--caption'.", "`acetune generate --help`"),
         (["generate", "--caption", "x", "--seconds", "9999"], "Invalid value for '--seconds'", "`acetune generate"),
+        (["generate", "--caption", "x", "--keyscale", "H flat"], "The key H flat cannot be read.", "Write it as"),
+        (["generate", "--caption", "x", "--language", "english"], "english is not a language code.", "Use a code of"),
+        (["generate", "--caption", "x", "--bpm", "nan"], "A tempo of nan bpm is not possible.", "Use a --bpm from 30"),
+        (
+            ["generate", "--caption", "x", "--bpm", "301"],
+            "A tempo of 301.0 bpm is not possible.",
+            "Use a --bpm from 30",
+        ),
         (["report", "nobody"], "There is no run called nobody", "Known runs: none yet"),
         (["runs", "show", "nobody"], "There is no run called nobody", "Known runs"),
         (["models", "where", "trubo"], "There is no model variant called trubo.", "Known variants"),
@@ -135,3 +143,33 @@ def test_a_reader_that_has_seen_enough_is_no_failure() -> None:
 
     assert done.stdout == "Knobs of section model:\n"
     assert done.stderr == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a broken pipe has another name there")
+def test_a_reader_of_events_that_leaves_does_not_end_the_work(tmp_path: Path) -> None:
+    for number, name in enumerate("abc", start=2):
+        tone(tmp_path / "songs" / f"{name}.wav", 110.0 * number, seconds=1.0)
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "acetune", "scan", "songs", "--json"]
+    done = subprocess.run(command, cwd=tmp_path, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
+    assert len((tmp_path / "songs" / "metadata.jsonl").read_text(encoding="utf-8").splitlines()) == 3
+
+
+def test_strict_annotating_does_the_work_and_then_lists_what_was_skipped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, name in enumerate("ab", start=2):
+        tone(tmp_path / "songs" / f"{name}.wav", 110.0 * number, seconds=1.0)
+    main(["scan", "songs"])
+    (tmp_path / "songs" / "a.wav").write_bytes(b"no audio")
+    capsys.readouterr()
+    lenient, strict = (main(["annotate", "songs", "--annotators", "key", "-q", *more]) for more in ([], ["--strict"]))
+
+    assert (lenient, strict) == (0, 2)
+    assert "Songs were skipped (1): a.wav." in capsys.readouterr().err

@@ -44,10 +44,6 @@ def test_light_commands_do_without_torch(arguments: list[str], tmp_path: object)
     assert "torch" not in loaded(f"from acetune.cli.main import main; main({words})")
 
 
-def test_import_acetune_takes_under_three_tenths_of_a_second() -> None:
-    assert seconds_of("import acetune") < 0.3
-
-
 def test_help_takes_under_three_tenths_of_a_second() -> None:
     assert seconds_of("from acetune.cli.main import main; main(['--help'])") < 0.3
 

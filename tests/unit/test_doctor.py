@@ -96,6 +96,12 @@ def test_looking_leaves_nothing_behind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_main_memory_is_always_said_once(tmp_path: Path) -> None:
+    findings = [finding for finding in doctor(home=tmp_path) if finding.code == "memory"]
+
+    assert [float(str(finding.params["total"])) > 0 for finding in findings] == [True]
+
+
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_every_finding_here_has_words_and_every_fault_a_remedy(tmp_path: Path, language: str) -> None:
     def is_complete(finding: Finding) -> bool:

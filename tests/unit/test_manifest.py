@@ -11,7 +11,9 @@ from acetune.data.settings import DatasetSettings
 from acetune.data.track import Mark, Source, Track
 from acetune.errors import DataError
 
-SONG = Track(path="a.wav", seconds=60)
+SHA = "ab" * 32
+SONG = Track(path="a.wav", seconds=60, audio_sha256=SHA)
+ROW = {"file_name": "a.wav", "seconds": 60, "audio_sha256": SHA}
 MODEL, SIGNAL, FILE, USER = (Mark(s) for s in (Source.MODEL, Source.SIGNAL, Source.FILE, Source.USER))
 
 
@@ -38,25 +40,25 @@ def append_many(folder, name):
 def test_a_row_holds_only_what_is_known(tmp_path):
     data_set(tmp_path, replace(SONG, caption="爵士", tags=("jazz",)))
 
-    assert row(tmp_path) == {"file_name": "a.wav", "seconds": 60, "caption": "爵士", "tags": ["jazz"]}
+    assert row(tmp_path) == {**ROW, "caption": "爵士", "tags": ["jazz"]}
     assert "爵士" in (tmp_path / "metadata.jsonl").read_text(encoding="utf-8")
 
 
 def test_unknown_columns_survive(tmp_path):
-    write_rows(tmp_path, {"file_name": "a.wav", "seconds": 60, "mood": {"sad": [1, None]}, "path": "x", "n": None})
+    write_rows(tmp_path, {**ROW, "mood": {"sad": [1, None]}, "path": "x", "n": None})
     compact(tmp_path)
 
-    assert row(tmp_path) == {"file_name": "a.wav", "seconds": 60, "mood": {"sad": [1, None]}, "path": "x", "n": None}
+    assert row(tmp_path) == {**ROW, "mood": {"sad": [1, None]}, "path": "x", "n": None}
 
 
 def test_a_null_written_by_hand_is_a_missing_value(tmp_path):
-    write_rows(tmp_path, {"file_name": "a.wav", "seconds": 60, "bpm": None, "provenance": None})
+    write_rows(tmp_path, {**ROW, "bpm": None, "provenance": None})
 
     assert load(tmp_path).tracks == (SONG,)
 
 
 def test_a_manifest_written_by_hand_may_use_usual_spellings(tmp_path):
-    by_hand = {"file_name": "a.wav", "seconds": 60, "tags": "jazz, slow", "timesignature": 4}
+    by_hand = {**ROW, "tags": "jazz, slow", "timesignature": 4}
     (tmp_path / "metadata.jsonl").write_bytes(b"\xef\xbb\xbf" + json.dumps(by_hand).encode() + b"\r\n\r\n")
 
     assert load(tmp_path).tracks == (replace(SONG, tags=("jazz", "slow"), timesignature="4"),)
@@ -69,7 +71,7 @@ def test_line_separators_inside_lyrics_do_not_split_a_row(tmp_path):
 
 
 def test_half_a_character_survives_as_an_escape(tmp_path):
-    write_rows(tmp_path, '{"file_name": "a.wav", "seconds": 60, "caption": "\\udc80"}')
+    write_rows(tmp_path, json.dumps({**ROW, "caption": "\udc80"}))
     compact(tmp_path)
 
     assert load(tmp_path).tracks[0].caption == "\udc80"
@@ -92,12 +94,12 @@ def test_a_value_changed_by_hand_belongs_to_the_person(tmp_path):
         ({"seconds": 1}, '"file_name" cannot be None'),
         ({"file_name": "../a.wav"}, '"file_name" cannot be'),
         ({"file_name": "/a.wav"}, '"file_name" cannot be'),
-        ({"file_name": "b.wav", "bpm": "fast"}, "\"bpm\" cannot be 'fast'"),
-        ('{"file_name": "b.wav", "bpm": NaN}', "\"bpm\" cannot be 'nan'"),
+        ({"file_name": "b.wav", "seconds": "long"}, "\"seconds\" cannot be 'long'"),
+        ('{"file_name": "b.wav", "seconds": NaN}', "\"seconds\" cannot be 'nan'"),
         ({"file_name": "b.wav", "seconds": -1}, '"seconds" cannot be'),
         ({"file_name": "b.wav", "repeats": 0}, '"repeats" cannot be'),
         ({"file_name": "b.wav", "split": "test"}, '"split" cannot be'),
-        ({"file_name": "b.wav", "instrumental": "yes"}, '"instrumental" cannot be'),
+        ({"file_name": "b.wav", "excluded": "yes"}, '"excluded" cannot be'),
         ({"file_name": "b.wav", "tags": [["x"]]}, '"tags" cannot be'),
         ({"file_name": "b.wav", "provenance": {"bpm": {"source": "moon"}}}, '"provenance" cannot be'),
         ({"file_name": "b.wav", "provenance": [1]}, '"provenance" cannot be'),
@@ -132,7 +134,62 @@ def test_songs_listed_without_a_length_must_be_scanned(tmp_path):
     with pytest.raises(DataError, match="acetune scan"):
         load(tmp_path)
 
-    assert read(tmp_path).tracks == (replace(SONG, seconds=0),)
+    assert read(tmp_path).tracks == (replace(SONG, seconds=0, audio_sha256=None),)
+
+
+def test_songs_listed_without_the_hash_that_names_their_parts_must_be_scanned(tmp_path):
+    data_set(tmp_path, SONG, replace(SONG, path="b.wav", audio_sha256=None))
+
+    with pytest.raises(DataError, match="acetune scan"):
+        load(tmp_path)
+
+
+def test_after_a_scan_a_listed_song_that_cannot_be_read_holds_nobody_up_and_stays_listed(tmp_path):
+    unread = Track(path="b.wav", seconds=0, caption="mine")
+    data_set(tmp_path, SONG, unread)
+
+    assert load(tmp_path).tracks == compact(tmp_path).tracks == (SONG,)
+    assert read(tmp_path).tracks == (SONG, unread)
+
+
+def test_songs_of_which_none_could_be_read_are_no_data_set(tmp_path):
+    data_set(tmp_path, Track(path="a.wav", seconds=0))
+
+    with pytest.raises(DataError, match="acetune scan"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("column", "typed", "value"),
+    [
+        ("keyscale", "Am", "A minor"),
+        ("keyscale", "8A", "A minor"),
+        ("language", "en-US", "en"),
+        ("timesignature", "6/8", "6"),
+        ("bpm", "120", 120.0),
+        ("bpm", 0, None),
+        ("bpm", "N/A", None),
+        ("bpm", "fast", None),
+        ("keyscale", "H flat", None),
+        ("instrumental", "yes", True),
+        ("seconds", "61.5", 61.5),
+        ("repeats", "2", 2),
+    ],
+)
+def test_values_typed_by_hand_are_read_as_those_of_other_files(tmp_path, column, typed, value):
+    write_rows(tmp_path, {**ROW, column: typed})
+
+    assert getattr(load(tmp_path).tracks[0], column) == value
+
+
+def test_what_cannot_be_read_stays_in_the_file_until_somebody_says_better(tmp_path):
+    write_rows(tmp_path, {**ROW, "keyscale": "H flat"})
+    compact(tmp_path)
+    before = row(tmp_path)
+    append_results(tmp_path, "a.wav", {"keyscale": "C major"}, {"keyscale": SIGNAL})
+    compact(tmp_path)
+
+    assert (before["keyscale"], row(tmp_path)["keyscale"]) == ("H flat", "C major")
 
 
 @pytest.mark.parametrize("verb", [load, read, compact, lambda folder: append_results(folder, "a", {}, {})])
@@ -267,7 +324,9 @@ def test_a_change_that_fails_leaves_everything_as_it_was(tmp_path):
 
 
 def test_two_processes_that_append_lose_nothing(tmp_path):
-    data_set(tmp_path, *(Track(path=f"{name}{n}.wav", seconds=60) for name in "xy" for n in range(10)))
+    data_set(
+        tmp_path, *(Track(path=f"{name}{n}.wav", seconds=60, audio_sha256=SHA) for name in "xy" for n in range(10))
+    )
     context = multiprocessing.get_context("spawn")
     others = [context.Process(target=append_many, args=(str(tmp_path), name)) for name in "xy"]
     for other in others:

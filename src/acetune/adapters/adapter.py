@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from acetune import files
 from acetune.errors import CorruptFile, WrongAdapter
 from acetune.events import Json
+from acetune.storage import save_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -109,11 +110,8 @@ def save(adapter: Adapter, path: Path) -> None:
     Raises:
         DiskFull, NotWritable: As the file system says.
     """
-    from safetensors.torch import save_file
-
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in adapter.weights.items()}
     with files.draft_file(path) as draft:
-        save_file(weights, draft, metadata={"format": "pt", HEADER: adapter.facts.to_json()})
+        save_tensors(draft, adapter.weights, {"format": "pt", HEADER: adapter.facts.to_json()})
 
 
 def load(path: Path) -> Adapter:
@@ -142,6 +140,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise WrongAdapter("adapter.no_file", path=path)
     try:
         with safe_open(path, "pt") as source:
-            return {name: source.get_tensor(name) for name in source.keys()}, dict(source.metadata() or {})  # noqa: SIM118 - no mapping
+            tensors = {name: source.get_tensor(name).clone() for name in source.keys()}  # noqa: SIM118 - no mapping
+            return tensors, dict(source.metadata() or {})
     except (OSError, SafetensorError) as cause:
         raise CorruptFile("adapter.damaged", path=path, cause=cause) from cause

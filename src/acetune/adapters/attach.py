@@ -59,11 +59,6 @@ def parameters_of(network: nn.Module) -> dict[str, nn.Parameter]:
     }
 
 
-def weights_of(network: nn.Module) -> dict[str, Tensor]:
-    """Return copies of the adapter's weights, on the CPU."""
-    return {name: parameter.detach().cpu().clone() for name, parameter in parameters_of(network).items()}
-
-
 def load_weights(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
     """Set the weights of an attached adapter, all of them.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -11,13 +12,19 @@ import typer
 from acetune.catalog import resolve
 from acetune.cli.arguments import Config, Dataset, Folder
 from acetune.cli.session import session_of
+from acetune.errors import DataError
 from acetune.monitor.lines import amount, clock
 
 if TYPE_CHECKING:
     from acetune.data.manifest import Manifest
+    from acetune.data.track import Skipped
 
 _WORDS = Annotated[
     str, typer.Option(help="Fields whose values may be replaced, separated by commas; a person's are kept.")
+]
+
+_STRICT = Annotated[
+    bool, typer.Option("--strict", help="Fail in the end if any song was skipped; the others are done.")
 ]
 
 
@@ -34,7 +41,7 @@ def scan(
 ) -> None:
     """Find the songs of a folder and write down what is known.
 
-    Measures each song and writes metadata.jsonl into the folder. Text, lyric and CSV files beside the songs are read;
+    Measures each song and writes metadata.jsonl into the folder. Text, lyric and JSON files beside the songs are read;
     what a person wrote into metadata.jsonl is never replaced.
     """
     session = session_of(context)
@@ -57,12 +64,14 @@ def annotate(
     folder: Folder,
     annotators: Annotated[str, typer.Option(help="What to find out, separated by commas.")] = "tempo,key",
     overwrite: _WORDS = "",
+    strict: _STRICT = False,
 ) -> None:
     """Find tempo and key of the songs where nobody wrote them."""
     session = session_of(context)
     done = resolve("verb", "annotate")(
         folder, annotators=_split(annotators), overwrite=_split(overwrite), job=session.job
     )
+    _check_skipped(strict, done.skipped)
     session.finish(
         vars(done),
         session.words("annotated", written=_size(done.written), kept=_size(done.kept), skipped=_size(done.skipped)),
@@ -70,7 +79,7 @@ def annotate(
     )
 
 
-def encode(context: typer.Context, dataset: Dataset = None, config: Config = None) -> None:
+def encode(context: typer.Context, dataset: Dataset = None, config: Config = None, strict: _STRICT = False) -> None:
     """Turn songs and texts into what the network reads.
 
     Only what is new or changed is done. Training does this by itself; alone it is useful on a machine without a good
@@ -79,6 +88,7 @@ def encode(context: typer.Context, dataset: Dataset = None, config: Config = Non
     session = session_of(context)
     recipe = session.resolve(config=config, dataset=dataset).recipe
     done = resolve("verb", "encode")(recipe, home=session.home, job=session.job)
+    _check_skipped(strict, done.skipped)
     session.finish(
         vars(done),
         session.words(
@@ -96,6 +106,16 @@ def _set_trigger(folder: Path, trigger: str, position: Literal["prepend", "appen
         return replace(known, settings=replace(known.settings, trigger=trigger, trigger_position=position))
 
     manifests.update(folder, change)
+
+
+def _check_skipped(strict: bool, skipped: Sequence[Skipped]) -> None:
+    """Refuse skipped songs where the user wants none; each was reported with its reason before.
+
+    Raises:
+        DataError: If there are any.
+    """
+    if strict and skipped:
+        raise DataError("cli.skipped", count=len(skipped), names=", ".join(song.path for song in skipped))
 
 
 def _split(words: str) -> tuple[str, ...]:

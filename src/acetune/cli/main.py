@@ -14,9 +14,9 @@ from typing import Any
 
 from acetune import __version__
 from acetune.cli.options import Everywhere, nearest_flag, take_everywhere, take_knobs
-from acetune.cli.session import Session, make_console, stop_on_signals
+from acetune.cli.session import Session, discard_output, emit, make_console, stop_on_signals
 from acetune.errors import AcetuneError, OutOfMemory, SettingError, Stopped
-from acetune.events import StageEnded, to_line
+from acetune.events import StageEnded
 from acetune.monitor.words import Words
 
 #: Commands that take a flag for each knob.
@@ -41,8 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         options, arguments = take_everywhere(arguments, options)
         command = command_of(arguments)
         return _run(command, arguments, options)
-    except BrokenPipeError:  # the reader of our output has seen enough
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - the interpreter flushes it at its end
+    except BrokenPipeError:
+        discard_output()
         return 0
     except Exception as error:  # noqa: BLE001 - the one place where every failure becomes a sentence
         return _fail(error, command, options)
@@ -118,7 +118,7 @@ def _fail(error: Exception, command: str, options: Everywhere) -> int:
             "remedy": remedy,
             "exit_code": failure.exit_code,
         }
-        print(to_line(StageEnded(stage=f"acetune {command}", outcome=outcome, result=dict(result))), flush=True)
+        emit(StageEnded(stage=f"acetune {command}", outcome=outcome, result=dict(result)))
     print(f"{message}\n{remedy}", file=sys.stderr)
     return failure.exit_code
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
 from acetune.catalog import resolve
 from acetune.cli.arguments import RunName
 from acetune.cli.session import session_of
+from acetune.errors import SettingError
 
 _AUTO = "else what the variant wants"
+#: Beats per minute that ACE-Step 1.5 was trained with.
+_SLOWEST, _FASTEST = 30, 300
 
 
 def generate(  # noqa: PLR0913 - one parameter a flag
@@ -38,7 +41,7 @@ def generate(  # noqa: PLR0913 - one parameter a flag
     shift: Annotated[float | None, typer.Option(help=f"Shift of the times; {_AUTO}.", show_default=False)] = None,
     guidance: Annotated[float | None, typer.Option(help=f"Guidance, 1 is none; {_AUTO}.", show_default=False)] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="File (.wav, .flac) or folder.", show_default=False)
+        Path | None, typer.Option("--out", "-o", help="File (.wav, .flac, .ogg) or folder.", show_default=False)
     ] = None,
     device: Annotated[str, typer.Option(help="Device; auto is the best there is.")] = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
@@ -50,9 +53,9 @@ def generate(  # noqa: PLR0913 - one parameter a flag
     request = Request(
         caption=caption,
         lyrics=_text(lyrics),
-        language=language,
-        bpm=bpm,
-        keyscale=keyscale,
+        language=_read("language", language),
+        bpm=_tempo(bpm),
+        keyscale=_read("keyscale", keyscale),
         timesignature=timesignature,
         seconds=seconds,
         variant=model,
@@ -103,6 +106,31 @@ def report(context: typer.Context, run: RunName) -> None:
     session = session_of(context)
     path = resolve("verb", "report")(run, home=session.home, language=session.options.language)
     session.finish({"path": path}, str(path))
+
+
+def _read(name: str, text: str | None) -> str | None:
+    """Return a language or a key as in a data set; None for "unknown" and the like.
+
+    Raises:
+        SettingError: If it cannot be read.
+    """
+    from acetune.data.fields import read_field
+
+    try:
+        return cast("str | None", read_field(name, text))
+    except ValueError as cause:
+        raise SettingError(f"cli.bad_{name}", value=text) from cause
+
+
+def _tempo(bpm: float | None) -> float | None:
+    """Return a tempo that the models know.
+
+    Raises:
+        SettingError: If it is none.
+    """
+    if bpm is not None and not _SLOWEST <= bpm <= _FASTEST:  # not a number is in no range
+        raise SettingError("cli.bad_bpm", value=bpm, least=_SLOWEST, most=_FASTEST)
+    return bpm
 
 
 def _text(lyrics: str | None) -> str | None:

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -60,10 +60,11 @@ class Session:
         return Words("cli", self.options.language)
 
     def report(self, event: Event) -> None:
-        """Show an event to people, and to programs if they asked."""
-        self.console.report(event)
+        """Show an event to people, and to programs if they asked; the work goes on where nobody reads any more."""
+        with suppress(BrokenPipeError):
+            self.console.report(event)
         if self.options.json:
-            print(to_line(event), flush=True)
+            emit(event)
 
     @property
     def settings(self) -> dict[str, object]:
@@ -91,17 +92,30 @@ class Session:
     def say(self, text: str) -> None:
         """Tell people something before the result."""
         if not self.options.quiet:
-            self.console.say(text)
+            with suppress(BrokenPipeError):
+                self.console.say(text)
 
     def finish(self, result: Mapping[str, object], *lines: str) -> None:
         """Give the result: lines for people, or one last event for programs."""
         self.console.close()
         if self.options.json:
-            end = StageEnded(stage=f"acetune {self.command}", result=cast("dict[str, Json]", plain(result)))
-            print(to_line(end), flush=True)
+            emit(StageEnded(stage=f"acetune {self.command}", result=cast("dict[str, Json]", plain(result))))
         else:
             for line in lines:
                 print(line)
+
+
+def emit(event: Event) -> None:
+    """Print an event for programs; the first broken pipe ends the printing and not the work behind it."""
+    try:
+        print(to_line(event), flush=True)
+    except BrokenPipeError:
+        discard_output()
+
+
+def discard_output() -> None:
+    """Send what is still printed to nobody: the reader of our output has seen enough."""
+    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - the interpreter flushes it at its end
 
 
 def session_of(context: typer.Context) -> Session:

@@ -37,6 +37,8 @@ def quickstart(
     done = resolve("verb", "quickstart")(
         folder, settings=session.settings, name=name, home=session.home, job=session.job
     )
+    if session.options.language != "en":
+        resolve("verb", "report")(done.run, home=session.home, language=session.options.language)
     session.finish(vars(done), *_outcome(session, done.run, done), session.words("report", path=done.report))
 
 

@@ -37,12 +37,10 @@ def read_fields(fields: Fields, path: Path) -> tuple[dict[str, object], tuple[Da
     """
     values: dict[str, object] = {}
     findings = []
-    for name, read in _READERS.items():
+    for name in _READERS:
         raw = fields.get(name)
-        if raw is None or str(raw).strip().lower() in _NOTHING:
-            continue
         try:
-            values[name] = read(raw)
+            values[name] = read_field(name, raw)
         except ValueError:
             findings.append(DataError("data.sidecar_value", path=path, field=name, value=str(raw)[:80]))
     metre = values.get("timesignature")
@@ -50,6 +48,18 @@ def read_fields(fields: Fields, path: Path) -> tuple[dict[str, object], tuple[Da
         findings.append(DataError("data.unusual_metre", path=path, value=metre))
     known = {name: value for name, value in values.items() if value is not None}
     return _with_instrumental(known), tuple(findings)
+
+
+def read_field(name: str, raw: Json) -> object:
+    """Return the value of one field; None where the file says that it does not know.
+
+    Raises:
+        ValueError: If it cannot be read.
+        KeyError: If no field has this name.
+    """
+    if raw is None or str(raw).strip().lower() in _NOTHING:
+        return None
+    return _READERS[name](raw)
 
 
 def read_tags(text: str) -> tuple[str, ...]:

@@ -10,13 +10,13 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from acetune.data import journal
 from acetune.data.rows import to_line, to_row, to_track
-from acetune.data.settings import INNER, DatasetSettings, read_settings, write_settings
+from acetune.data.settings import INNER, DatasetSettings, has_settings, read_settings, write_settings
 from acetune.data.track import Mark, Track
 from acetune.errors import DataError, SettingError
 from acetune.events import Json
@@ -52,13 +52,19 @@ class Manifest:
 def load(folder: Path) -> Manifest:
     """Return the data set of a folder, the journal's results included.
 
+    Songs that a person listed and no scan could read have no length; they are left out.
+
     Raises:
         DataError: If the folder is missing or was not scanned, a newer acetune wrote it, or a line is wrong.
     """
     manifest = read(folder)
-    if manifest is None or any(track.seconds == 0 for track in manifest.tracks):
+    if manifest is None:
         raise DataError("data.not_scanned", folder=folder)
-    return manifest
+    tracks = tuple(track for track in manifest.tracks if track.seconds > 0)
+    unmeasured = len(tracks) < len(manifest.tracks) and not (tracks and has_settings(folder))
+    if unmeasured or any(track.audio_sha256 is None for track in tracks):
+        raise DataError("data.not_scanned", folder=folder)
+    return replace(manifest, tracks=tracks)
 
 
 def read(folder: Path) -> Manifest | None:
@@ -113,7 +119,8 @@ def update(folder: Path, change: Callable[[Manifest | None], Manifest]) -> Manif
 
 def compact(folder: Path) -> Manifest:
     """Fold the journal into the manifest and return the data set (raises as `load` and `save`)."""
-    return update(folder, lambda _: load(folder))
+    update(folder, lambda current: current or load(folder))
+    return load(folder)
 
 
 def append_results(

@@ -1,7 +1,8 @@
 """A track as one flat row of ``metadata.jsonl``, and back.
 
 The layout is Hugging Face's AudioFolder: the column ``file_name`` names the audio, the others describe it. A
-missing value has no column. Columns that acetune does not know are kept as they are. Each mark of the column
+missing value has no column. Columns that acetune does not know are kept as they are, and so is a tempo, key, metre,
+language or instrumental that says nothing or cannot be read: it counts as missing. Each mark of the column
 ``provenance`` holds a digest of its value: a value that a person changed by hand loses its mark and is the person's.
 """
 
@@ -12,10 +13,12 @@ import math
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from functools import partial
 from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any
 
+from acetune.data.fields import read_field
 from acetune.data.track import Mark, Source, Track
 from acetune.errors import DataError
 from acetune.events import Json
@@ -50,15 +53,17 @@ def to_track(row: Mapping[str, Json], where: str) -> Track:
     for name, read in known.items():
         if row.get(name) is not None:
             values[name] = _column(read, name, row[name], where)
+    values = {name: value for name, value in values.items() if value is not None}
     if _FILE not in values:
         raise DataError("data.bad_column", where=where, column=_FILE, value=None)
+    unread = [name for name in _MUSIC if name not in values and row.get(name) is not None]
+    extra = {name: value for name, value in row.items() if name not in known or name in unread}
     values["path"] = values.pop(_FILE)
     marks = {
         name: mark
         for name, (mark, check) in values.pop(_MARKS, {}).items()
         if check is None or check == _digest(values.get(name))
     }
-    extra = {name: value for name, value in row.items() if name not in known}
     return Track(**values, provenance=MappingProxyType(marks), extra=MappingProxyType(extra))
 
 
@@ -119,10 +124,12 @@ def _mark_to_json(mark: Mark) -> dict[str, Json]:
 
 
 def _column(read: Callable[[Json], object], name: str, value: Json, where: str) -> object:
-    """Return a value of a row, or say which column of which line is wrong."""
+    """Return a value of a row, None for music that cannot be read, or say which column of which line is wrong."""
     try:
         return read(value)
     except ValueError as cause:
+        if name in _MUSIC:
+            return None
         raise DataError("data.bad_column", where=where, column=name, value=str(value)[:80]) from cause
 
 
@@ -142,8 +149,8 @@ def _text(value: Json) -> str:
 
 
 def _number(value: Json) -> float:
-    """Return a finite number."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    """Return a finite number; one in quotes is a number too."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)) or not math.isfinite(float(value)):
         raise ValueError("not a number")
     return float(value)
 
@@ -158,9 +165,10 @@ def _seconds(value: Json) -> float:
 
 def _count(value: Json) -> int:
     """Return a whole number from 1."""
-    if type(value) is not int or value < 1:
+    count = _number(value)
+    if count < 1 or count != int(count):
         raise ValueError("not a count")
-    return value
+    return int(count)
 
 
 def _flag(value: Json) -> bool:
@@ -193,6 +201,9 @@ def _split(value: Json) -> str:
     return str(value)
 
 
+#: Columns that are read as in the files beside a song: in usual spellings, and missing where they cannot be read.
+_MUSIC = ("bpm", "keyscale", "timesignature", "language", "instrumental")
+
 _COLUMNS: Mapping[str, Callable[[Json], object]] = MappingProxyType(
     {
         "seconds": _seconds,
@@ -201,11 +212,7 @@ _COLUMNS: Mapping[str, Callable[[Json], object]] = MappingProxyType(
         "genre": _text,
         "lyrics": _text,
         "line_times": _numbers,
-        "bpm": _number,
-        "keyscale": _text,
-        "timesignature": _text,
-        "language": _text,
-        "instrumental": _flag,
+        **{name: partial(read_field, name) for name in _MUSIC},
         "trigger": _text,
         "repeats": _count,
         "split": _split,

@@ -31,6 +31,11 @@ class DatasetSettings:
     trigger_position: TriggerPosition = "prepend"
 
 
+def has_settings(folder: Path) -> bool:
+    """Whether a data set was written by acetune, which a scan does first."""
+    return _file(folder).is_file()
+
+
 def read_settings(folder: Path) -> DatasetSettings:
     """Return the settings of a data set; where nothing is written it is called as its folder.
 

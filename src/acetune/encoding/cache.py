@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from acetune import files
 from acetune.errors import CorruptFile
+from acetune.storage import save_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,10 +51,8 @@ class Cache:
         Raises:
             DiskFull, NotWritable: As the file system says.
         """
-        from safetensors.torch import save_file
-
         with files.draft_file(self.path(kind, name)) as draft:
-            save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, draft)
+            save_tensors(draft, tensors)
 
     def read(self, kind: str, name: str, rows: slice = slice(None)) -> dict[str, Tensor]:
         """Return the tensors of a part, or only these rows of each; nothing else is read from the disk.
@@ -63,6 +62,18 @@ class Cache:
         """
         with self._opened(kind, name) as part:
             return {key: part.get_slice(key)[rows] for key in part.keys()}  # noqa: SIM118 - no mapping
+
+    def size(self, kind: str, name: str) -> int:
+        """Return the bytes of a part.
+
+        Raises:
+            CorruptFile: If it is gone.
+        """
+        path = self.path(kind, name)
+        try:
+            return path.stat().st_size
+        except OSError as cause:
+            raise CorruptFile("encoding.damaged", path=path, cause="it is gone") from cause
 
     def rows(self, kind: str, name: str) -> int:
         """Return how many rows the tensors of a part have (raises as `read`)."""

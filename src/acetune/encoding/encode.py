@@ -13,12 +13,13 @@ from acetune.audio import signal
 from acetune.audio.signal import Samples
 from acetune.data import manifest as manifests
 from acetune.data.manifest import Manifest
-from acetune.data.track import Skipped
+from acetune.data.track import Skipped, Track
 from acetune.encoding.cache import Cache
 from acetune.encoding.parts import TrackParts, constants_name, parts_of
 from acetune.errors import DataError, SettingError
 from acetune.events import Job, Progress, StageEnded, StageStarted
 from acetune.families.family import Codec, Conditioner, ModelFamily
+from acetune.files import content_hash
 from acetune.recipe import Recipe, family_of
 from acetune.workspace import Workspace
 
@@ -101,14 +102,14 @@ def encode_set(
     total = len(songs) + len(prompts)
     job.report(StageStarted(stage="encode", total=total, unit="parts"))
     counter = _Counter(job, cache, total)
-    skipped = _encode_songs(songs, manifest, recipe, lambda: family.load_codec(device), counter)
+    skipped = _encode_songs(parts, manifest, recipe, lambda: family.load_codec(device), counter)
     compute.release(device)
     left = tuple(p for p in parts if cache.has("latents", p.latents))
     if not left:
         raise DataError("encoding.none_left", count=len(parts), reason=skipped[0].reason)
     _encode_prompts(prompts, lambda: family.load_conditioner(device), counter)
     compute.release(device)
-    result = EncodeResult(counter.done - len(skipped), 3 * len(parts) - total, skipped, counter.bytes)
+    result = EncodeResult(counter.written, _count(parts) - total, skipped, counter.bytes)
     job.report(StageEnded(stage="encode", result={"tracks": len(left), "skipped": len(skipped), "bytes": result.bytes}))
     return EncodedSet(manifest, left, constants, cache), result
 
@@ -118,11 +119,12 @@ class _Counter:
 
     def __init__(self, job: Job, cache: Cache, total: int) -> None:
         self.job, self.cache, self.total = job, cache, total
-        self.done = self.bytes = 0
+        self.done = self.written = self.bytes = 0
 
     def write(self, kind: str, name: str, tensors: Mapping[str, Tensor], item: str) -> None:
         """Add a part to the cache and count it."""
         self.cache.write(kind, name, tensors)
+        self.written += 1
         self.bytes += self.cache.path(kind, name).stat().st_size
         self.advance(item)
 
@@ -139,6 +141,13 @@ def _missing_songs(parts: Iterable[TrackParts], cache: Cache) -> tuple[TrackPart
     return tuple(missing.values())
 
 
+def _count(parts: Iterable[TrackParts]) -> int:
+    """Return how many parts a data set has, shared ones counted once."""
+    parts = tuple(parts)
+    latents, lyrics = {p.latents for p in parts}, {p.lyrics for p in parts}
+    return len(latents) + len(lyrics) + len({name for p in parts for name in p.texts.values()}) + 1
+
+
 def _missing_prompts(
     parts: Iterable[TrackParts], constants: str, cache: Cache
 ) -> dict[tuple[str, str], TrackParts | None]:
@@ -151,32 +160,36 @@ def _missing_prompts(
 
 
 def _encode_songs(
-    songs: tuple[TrackParts, ...], manifest: Manifest, recipe: Recipe, load: Callable[[], Codec], counter: _Counter
+    parts: tuple[TrackParts, ...], manifest: Manifest, recipe: Recipe, load: Callable[[], Codec], counter: _Counter
 ) -> tuple[Skipped, ...]:
     """Encode the audio of tracks; a track that cannot be read is left out with its reason."""
+    songs = _missing_songs(parts, counter.cache)
     codec = load() if songs else None
     skipped = []
     for p in songs:
         assert codec is not None
         try:
-            mean, std = codec.encode(_audio(manifest.audio(p.track), recipe))
+            mean, std = codec.encode(_audio(manifest.audio(p.track), p.track, recipe))
             counter.write("latents", p.latents, {"mean": mean, "std": std}, p.track.path)
         except DataError as error:
-            skipped.append(Skipped(p.track.path, error.code, error.message()))
+            same = [q.track.path for q in parts if q.latents == p.latents]
+            skipped += [Skipped(path, error.code, error.message()) for path in same]
             counter.job.notice(error.code, error.message(), subject=p.track.path)
             counter.advance(p.track.path)
     return tuple(skipped)
 
 
-def _audio(path: Path, recipe: Recipe) -> Samples:
+def _audio(path: Path, track: Track, recipe: Recipe) -> Samples:
     """Return the audio of a track as the encoder wants it.
 
     Raises:
-        DataError: If it cannot be read or is silent.
+        DataError: If it cannot be read, is silent, or is not what was scanned.
     """
+    if path.is_file() and content_hash(path) != track.audio_sha256:
+        raise DataError("encoding.changed", path=track.path)
     audio = audio_files.read(path, rate_hz=RATE_HZ, max_seconds=recipe.data.max_seconds)
     share = signal.silent_share(audio, RATE_HZ)
-    if share > SILENT_SHARE:
+    if share > SILENT_SHARE:  # data of which nothing can be learned
         raise DataError("encoding.silent", path=path.name, share=round(100 * share))
     return signal.peak_normalise(audio) if recipe.data.normalise == "peak" else audio
 

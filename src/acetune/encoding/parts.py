@@ -65,7 +65,7 @@ def prompt_of(track: Track, caption: str, max_seconds: float) -> Prompt:
         bpm=track.bpm,
         keyscale=track.keyscale,
         timesignature=track.timesignature,
-        seconds=min(track.seconds, max_seconds),
+        seconds=float(int(min(track.seconds, max_seconds))),  # whole seconds are what prompts say
     )
 
 

@@ -104,7 +104,7 @@ def _announce(repository: Repository, folder: Path, todo: int, job: Job) -> None
         raise DiskFull("weights.no_room", path=folder, size=in_gb(todo), free=in_gb(free))
     text = f"Downloading {in_gb(todo)} of {repository.id} (licence: {repository.licence}) to {folder}."
     job.notice("weights.downloading", text, severity="info", subject=repository.id)
-    job.report(StageStarted(stage=STAGE, total=todo, unit="B"))
+    job.report(StageStarted(stage=STAGE, total=todo, unit="bytes"))
 
 
 def _fetch_all(repository: Repository, commit: str, missing: tuple[RemoteFile, ...], folder: Path, job: Job) -> None:

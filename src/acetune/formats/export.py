@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from acetune import catalog, compute, files
+from acetune import catalog, compute
 from acetune.adapters import adapter as adapters
 from acetune.adapters import attach
 from acetune.adapters.adapter import Adapter
-from acetune.errors import AcetuneError, SettingError
+from acetune.errors import SettingError
 from acetune.events import Job, Saved, StageEnded, StageStarted
 from acetune.families.adapter_names import read_adapter
 from acetune.families.family import ModelFamily
-from acetune.formats.format import TOLERANCE, Format, check_forward, write_checked
+from acetune.formats.format import TOLERANCE, Bench, Format, export_checked
 from acetune.recipe import Recipe, family_of, resolve
 from acetune.run import Run
 from acetune.workspace import Workspace
@@ -49,8 +49,6 @@ def export(
         WrongAdapter: If the source is no adapter of ours, or does not fit its base network.
         CorruptFile: If a written file does not give the adapter back; it is deleted.
     """
-    import torch
-
     job = job or Job()
     forms: list[Format] = [catalog.resolve("exporter", name) for name in to]
     if dtype not in TOLERANCE:
@@ -66,12 +64,10 @@ def export(
     written = []
     for form in forms:
         target = form.target(Path(out) if out else folder, stem)
-        read = write_checked(form, adapter, card, target, getattr(torch, dtype))
-        try:
-            moved = check_forward(family, network, adapter, read, dtype)
-        except AcetuneError:
-            files.remove(target)
-            raise
+        moved = export_checked(form, adapter, card, target, dtype, Bench(family, network))
+        caveat = form.caveat(adapter, card)
+        if caveat:
+            job.notice("export.caveat", caveat, subject=target.name)
         job.report(Saved(path=str(target), what=form.name, step=adapter.facts.step))
         job.notice("export.checked", f"{target.name}: all keys match, forward differs by {moved:.1e}.", severity="info")
         written.append(target)

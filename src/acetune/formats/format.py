@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,7 +12,7 @@ from torch import nn
 from acetune import files
 from acetune.adapters import attach
 from acetune.adapters.adapter import Adapter
-from acetune.errors import CorruptFile
+from acetune.errors import AcetuneError, CorruptFile
 from acetune.families.family import FamilyCard, ModelFamily
 
 if TYPE_CHECKING:
@@ -40,6 +41,10 @@ class Format(Protocol):
 
     def target(self, folder: Path, stem: str) -> Path:
         """Return the file or folder that `write` makes."""
+        ...
+
+    def caveat(self, adapter: Adapter, card: FamilyCard) -> str | None:
+        """Return in a sentence which program will not read this adapter, or None."""
         ...
 
     def write(self, adapter: Adapter, card: FamilyCard, target: Path, dtype: torch.dtype) -> None:
@@ -72,6 +77,30 @@ def write_checked(form: Format, adapter: Adapter, card: FamilyCard, target: Path
         files.remove(target)
         raise CorruptFile("formats.not_equal", path=target, found=len(read.weights), total=len(wanted))
     return read
+
+
+def export_checked(form: Format, adapter: Adapter, card: FamilyCard, target: Path, dtype: str, bench: Bench) -> float:
+    """Write an adapter, read it back, run it, and return how far the velocity moved (see `check_forward`).
+
+    Raises:
+        CorruptFile: If the file does not give the adapter back; it is gone then.
+        DiskFull: If there is no room.
+        NotWritable: If the folder may not be written.
+    """
+    read = write_checked(form, adapter, card, target, getattr(torch, dtype))
+    try:
+        return check_forward(bench.family, bench.network, adapter, read, dtype)
+    except AcetuneError:
+        files.remove(target)
+        raise
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A network with the trained adapter attached, on which exports are compared."""
+
+    family: ModelFamily
+    network: nn.Module
 
 
 def check_forward(family: ModelFamily, network: nn.Module, trained: Adapter, read: Adapter, dtype: str) -> float:

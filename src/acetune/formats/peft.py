@@ -11,6 +11,7 @@ from acetune import files
 from acetune.adapters.adapter import HEADER, Adapter, Facts
 from acetune.families.adapter_names import official, read_adapter
 from acetune.families.family import FamilyCard
+from acetune.storage import save_tensors
 
 _WEIGHTS, _CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
@@ -26,15 +27,18 @@ class PeftFolder:
         """Return the folder that `write` makes."""
         return folder / stem
 
+    def caveat(self, adapter: Adapter, card: FamilyCard) -> str | None:
+        """Return None: PEFT reads whatever it wrote."""
+        return None
+
     def write(self, adapter: Adapter, card: FamilyCard, target: Path, dtype: torch.dtype) -> None:
         """Write the folder; see `acetune.formats.format.Format.write`."""
-        from safetensors.torch import save_file
-
         baked = adapter.baked()
-        files.remove(target)
+        with files.disk_errors(target):
+            files.remove(target)
         with files.draft_folder(target) as draft:
             metadata = {"format": "pt", HEADER: baked.facts.to_json()}
-            save_file(official(baked, card, dtype), draft / _WEIGHTS, metadata=metadata)
+            save_tensors(draft / _WEIGHTS, official(baked, card, dtype), metadata)
             files.write_json(draft / _CONFIG, _config(baked.facts, card))
 
     def read(self, target: Path, card: FamilyCard) -> Adapter:

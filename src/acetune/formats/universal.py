@@ -17,6 +17,7 @@ from acetune import files
 from acetune.adapters.adapter import HEADER, Adapter, Facts
 from acetune.families.adapter_names import official, read_adapter
 from acetune.families.family import FamilyCard
+from acetune.storage import save_tensors
 
 
 @dataclass(frozen=True)
@@ -30,14 +31,19 @@ class Universal:
         """Return the file that `write` makes."""
         return folder / f"{stem}.safetensors"
 
+    def caveat(self, adapter: Adapter, card: FamilyCard) -> str | None:
+        """Return a warning where diffusers would load nothing: it knows official files by their q and k projections."""
+        names = [card.official_name(module) for module in adapter.facts.modules]
+        if any("q_proj" in name or "k_proj" in name for name in names):
+            return None
+        return "diffusers will load nothing of this adapter: it has no q or k projection; ComfyUI and PEFT read it."
+
     def write(self, adapter: Adapter, card: FamilyCard, target: Path, dtype: torch.dtype) -> None:
         """Write the file; see `acetune.formats.format.Format.write`."""
-        from safetensors.torch import save_file
-
         baked = adapter.baked()
         metadata = {"format": "pt", HEADER: baked.facts.to_json(), "lora_adapter_metadata": _diffusers(baked.facts)}
         with files.draft_file(target) as draft:
-            save_file(official(baked, card, dtype), draft, metadata=metadata)
+            save_tensors(draft, official(baked, card, dtype), metadata)
 
     def read(self, target: Path, card: FamilyCard) -> Adapter:
         """Return the adapter of a universal file (raises as `acetune.families.adapter_names.read_adapter`)."""

@@ -113,6 +113,8 @@ def _check(request: Request) -> tuple[Recipe, tuple[tuple[int, float, Path], ...
         value = getattr(request, name)
         if value is not None and not 0 < value <= 1000:
             raise SettingError("generation.bad_value", name=name, value=value)
+    if request.bpm is not None and not math.isfinite(request.bpm):
+        raise SettingError("generation.bad_value", name="bpm", value=request.bpm)
     if request.adapter is None and request.strengths != (1.0,) and any(request.strengths):
         raise SettingError("generation.no_adapter")
     layer = {

@@ -19,6 +19,7 @@ from acetune.adapters import adapter as adapters
 from acetune.adapters.adapter import Adapter
 from acetune.errors import CorruptFile, UserError
 from acetune.run import Run
+from acetune.storage import save_tensors
 
 #: Layout of a checkpoint; newer ones are refused.
 VERSION = 1
@@ -33,13 +34,15 @@ class State:
         best_step: Step of the lowest held-out loss; None before the first validation.
         best_difference: That loss minus the base network's.
         threads: Processor threads: on CPUs equal bits need equal threads.
-        parts: Names of the encoded songs, so that a changed data set is noticed.
+        dtype: Number format of the frozen weights, kept when the device changes.
+        parts: Names the encoded songs, so that a changed data set is noticed.
     """
 
     step: int
     best_step: int | None
     best_difference: float | None
     threads: int
+    dtype: str
     parts: str
 
 
@@ -56,13 +59,11 @@ def save(run: Run, state: State, adapter: Adapter, optimizer: torch.optim.Optimi
     Raises:
         DiskFull, NotWritable: As the file system says; nothing is left half-written.
     """
-    from safetensors.torch import save_file
-
     folder = run.checkpoints / f"{state.step:06d}"
     if not folder.is_dir():
         with files.draft_folder(folder) as draft:
             adapters.save(adapter, draft / "adapter.safetensors")
-            save_file(_moments(optimizer, names), draft / "optimizer.safetensors")
+            save_tensors(draft / "optimizer.safetensors", _moments(optimizer, names))
             files.write_json(draft / "state.json", {"version": VERSION, **asdict(state)})
     files.write_text(run.checkpoints / "last", folder.name + "\n")
     return folder
@@ -73,19 +74,12 @@ def mark_best(run: Run, step: int) -> None:
     files.write_text(run.checkpoints / "best", f"{step:06d}\n")
 
 
-def pointed(run: Run, pointer: str) -> Path | None:
-    """Return the checkpoint that ``last`` or ``best`` names; None where there is none."""
-    path = run.checkpoints / pointer
-    folder = run.checkpoints / path.read_text(encoding="utf-8").strip() if path.is_file() else None
-    return folder if folder and folder.is_dir() else None
-
-
 def newest(run: Run) -> tuple[State, Path] | None:
     """Return the newest checkpoint that can be read, sweeping up what a killed process left."""
     if not run.checkpoints.is_dir():
         return None
     files.sweep_drafts(run.checkpoints)
-    for folder in sorted(_folders(run), reverse=True):
+    for folder in reversed(_folders(run)):
         try:
             return read_state(folder), folder
         except CorruptFile:
@@ -142,18 +136,17 @@ def discard_after(run: Run, step: int) -> None:
 
 def prune(run: Run, *, keep_last: int, keep_every: int, best: int | None) -> None:
     """Delete checkpoints that are neither recent, nor the best, nor at a kept multiple."""
-    folders = sorted(_folders(run))
-    for folder in folders[:-keep_last]:
+    for folder in _folders(run)[:-keep_last]:
         step = int(folder.name)
         if step != best and not (keep_every and step % keep_every == 0):
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def _folders(run: Run) -> list[Path]:
-    """Return the checkpoint folders of a run."""
+    """Return the checkpoint folders of a run, by step."""
     if not run.checkpoints.is_dir():
         return []
-    return [f for f in run.checkpoints.iterdir() if f.is_dir() and f.name.isdigit()]
+    return sorted((f for f in run.checkpoints.iterdir() if f.is_dir() and f.name.isdigit()), key=lambda f: int(f.name))
 
 
 def _moments(optimizer: torch.optim.Optimizer, names: list[str]) -> dict[str, Tensor]:

@@ -59,6 +59,7 @@ class Examples:
         self._budget = int(recipe.compute.resident_gb * 1e9)
         self._resident: dict[tuple[str, str], Part] = {}
         self._resident_bytes = 0
+        self._laid_out: tuple[int, tuple[Step, ...]] | None = None
         self._multiple = multiple
         self._wanted = round(recipe.data.crop_seconds * frames_per_second)
         by_path = {p.track.path: p for p in encoded.parts}
@@ -75,7 +76,7 @@ class Examples:
         """What is the same for every example."""
         return self._encoded.cache.read("constants", self._encoded.constants)
 
-    @property
+    @cached_property
     def steps_per_epoch(self) -> int:
         """Steps that show every item once."""
         crops = [song.crop for song in self.items]
@@ -108,7 +109,8 @@ class Examples:
     def held_out(self, crops_per_song: int = 3) -> tuple[Unit, ...]:
         """Return what is held out: whole songs as a few crops each, or the ends of the training songs."""
         if self.split.mode == "songs":
-            units = [Unit(p.track.path, self._spread(p, crops_per_song)) for p in self._held_out]
+            songs = {p.latents: p for p in self._held_out}  # one recording twice is one song
+            units = [Unit(p.track.path, self._spread(p, crops_per_song)) for p in songs.values()]
             return tuple(unit for unit in units if unit.crops)
         return tuple(
             Unit(song.parts.track.path, ((song.parts, song.frames, song.window),)) for song in self.songs if song.window
@@ -139,9 +141,13 @@ class Examples:
         return tuple((parts, start, length) for start in starts)
 
     def _epoch(self, epoch: int) -> tuple[Step, ...]:
-        """Return the steps of an epoch."""
+        """Return the steps of an epoch, laid out once for all of them."""
+        if self._laid_out and self._laid_out[0] == epoch:
+            return self._laid_out[1]
         order = randomness.permutation(len(self.items), self._data.seed, "order", epoch)
-        return epoch_steps([s.crop for s in self.items], order, self._data.batch_size, self._data.accumulation)
+        steps = epoch_steps([s.crop for s in self.items], order, self._data.batch_size, self._data.accumulation)
+        self._laid_out = (epoch, steps)
+        return steps
 
     def _with_text(self, parts: TrackParts, latents: Tensor, form: str) -> Example:
         """Return an example of these latents and a track's text."""
@@ -152,9 +158,10 @@ class Examples:
         key = (kind, name)
         cache = self._encoded.cache
         if key not in self._resident:
-            size = cache.path(kind, name).stat().st_size
+            size = cache.size(kind, name)
             if self._resident_bytes + size > self._budget:
                 return cache.read(kind, name, rows)
-            self._resident[key] = cache.read(kind, name)
+            # A copy: tensors that are read are maps of the file, and would hold it open.
+            self._resident[key] = {part: tensor.clone() for part, tensor in cache.read(kind, name).items()}
             self._resident_bytes += size
         return {name: tensor[rows] for name, tensor in self._resident[key].items()}

@@ -10,7 +10,7 @@ from acetune import catalog
 from acetune.adapters.adapter import scale
 from acetune.events import Job, Saved, StageEnded
 from acetune.families.family import FamilyCard
-from acetune.formats.format import Format, check_forward, write_checked
+from acetune.formats.format import Bench, Format, export_checked, write_checked
 from acetune.formats.universal import UNIVERSAL
 from acetune.recipe import family_of
 from acetune.run import Run
@@ -47,14 +47,23 @@ class Keeper:
     def restore(self, state: State) -> None:
         """Take over what an earlier process knew."""
         self._best_step, self._best = state.best_step, state.best_difference
+        if state.best_step is not None:
+            checkpoint.mark_best(self.run, state.best_step)  # a kill may have come between save and mark
 
-    def record_base(self) -> None:
-        """Record the held-out losses of the network as it came, once in a run's life."""
+    def record_base(self, start: int) -> None:
+        """Record the held-out losses of the network as it came; a run that goes on keeps those it had.
+
+        Args:
+            start: Steps done; a validation that was due there and did not happen is made up.
+        """
         if self._validator.units and self._session.length.validate_every:
-            self._base = validate.load(self.run, "base")
+            self._base = validate.load(self.run, "base") if start else None
             if self._base is None:
                 self._base = self._losses(0, base=True)
                 validate.save(self.run, self._base, "base")
+            due = start and self._is_validation(start) and validate.load(self.run, f"{start:06d}") is None
+            if due and self._validate(start):
+                checkpoint.mark_best(self.run, start)
 
     def is_due(self, step: int) -> bool:
         """Whether `after` will write something at this step."""
@@ -73,7 +82,8 @@ class Keeper:
     def save(self, step: int) -> None:
         """Write a checkpoint and the adapter of this step for other programs."""
         adapter = self._session.adapter(step)
-        state = State(step, self._best_step, self._best, self.threads, self._session.parts)
+        dtype = str(self._session.dtype).removeprefix("torch.")
+        state = State(step, self._best_step, self._best, self.threads, dtype, self._session.parts)
         folder = checkpoint.save(self.run, state, adapter, self._session.optimizer, list(self._session.parameters))
         self._job.report(Saved(path=self._relative(folder), what="checkpoint", step=step))
         if step:
@@ -87,12 +97,14 @@ class Keeper:
         step = self._session.length.steps
         adapter = self._session.adapter(step)
         stem = f"{self.run.name}_final"
-        written = []
+        written, bench = [], Bench(self._session.family, self._session.network)
         for name in ("universal", "peft"):
             form: Format = catalog.resolve("exporter", name)
             target = form.target(self.run.adapters, stem)
-            read = write_checked(form, adapter, card, target, getattr(torch, _DTYPE))
-            check_forward(self._session.family, self._session.network, adapter, read, _DTYPE)
+            export_checked(form, adapter, card, target, _DTYPE, bench)
+            caveat = form.caveat(adapter, card)
+            if caveat:
+                self._job.notice("export.caveat", caveat, subject=target.name)
             self._job.report(Saved(path=self._relative(target), what=name, step=step))
             written.append(target)
         found = self._final_difference(step)

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field, replace
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 from acetune import catalog, compute, files
 from acetune.adapters import attach
 from acetune.adapters.adapter import Adapter, Facts
 from acetune.encoding.encode import EncodedSet
+from acetune.errors import SettingError
 from acetune.families.family import Batch, ModelFamily
 from acetune.families.objective import Objective
 from acetune.flow import path, randomness
@@ -22,6 +24,9 @@ from acetune.planning.plan import minutes_of_music
 from acetune.planning.steps import Length, Step, run_length
 from acetune.recipe import Recipe, family_of
 from acetune.training.examples import Examples
+
+#: Factor of the loss with float16 weights, whose gradients would vanish below 6e-8 otherwise.
+_HALF_SCALE = 2.0**14
 
 
 @dataclass(frozen=True)
@@ -55,16 +60,27 @@ class Session:
     length: Length
     parts: str
     dtype: torch.dtype
+    device: torch.device
     bad: Tensor = field(init=False)
     _next: tuple[int, list[Batch]] | None = None
 
     def __post_init__(self) -> None:
         self.bad = torch.zeros((), device=self.device)
+        self._loss_scale = _HALF_SCALE if self.dtype == torch.float16 else 1.0
         self._rate: Callable[[int, int, int, float], float] = catalog.resolve("schedule", self.recipe.schedule.name)
 
     @classmethod
-    def build(cls, recipe: Recipe, family: ModelFamily, encoded: EncodedSet, name: str) -> Session:
+    def build(
+        cls, recipe: Recipe, family: ModelFamily, encoded: EncodedSet, name: str, dtype: str | None = None
+    ) -> Session:
         """Load the network, put a fresh adapter on it, and lay out the steps.
+
+        Args:
+            recipe: What to train.
+            family: The opened variant.
+            encoded: The songs.
+            name: Of the run.
+            dtype: Number format of an earlier part of the run, which holds; None for the recipe's.
 
         Raises:
             DataError: If no song is long enough.
@@ -72,29 +88,24 @@ class Session:
             OutOfMemory: If the network does not fit.
         """
         device = compute.device(recipe.compute.device)
-        dtype = compute.dtype(recipe.compute.dtype, device)
+        number_format = compute.dtype(dtype or recipe.compute.dtype, device)
         examples = Examples(encoded, recipe, family.frames_per_second, family.crop_multiple)
         objective = Objective.of(recipe, family.variant)
         facts = _facts(recipe, family, objective, encoded, name)
-        network = family.load_network(device, dtype)
+        network = family.load_network(device, number_format)
         parameters = attach.attach(network, facts, dropout=recipe.adapter.dropout, seed=recipe.data.seed)
         if recipe.compute.recompute:
             network.enable_gradient_checkpointing()  # type: ignore[operator]
-        accelerator = Accelerator(cpu=device.type == "cpu")
-        network = accelerator.prepare(network)
+        accelerator = _accelerator(device)
+        network = accelerator.prepare_model(network, device_placement=False)
         make: Callable[..., torch.optim.Optimizer] = catalog.resolve("optimizer", recipe.optim.name)
         music = minutes_of_music(recipe, examples.split)
         return cls(
             recipe, family, examples, objective, accelerator, network.train(), parameters,
             make(parameters.values(), recipe.optim), facts, run_length(recipe, examples.steps_per_epoch, music),
-            files.hash_of(sorted((p.latents, sorted(p.texts.items()), p.lyrics) for p in encoded.parts)), dtype,
+            _name_of(encoded),
+            number_format, device,
         )  # fmt: skip
-
-    @property
-    def device(self) -> torch.device:
-        """Where the network lives."""
-        device: torch.device = self.accelerator.device
-        return device
 
     def adapter(self, step: int) -> Adapter:
         """Return the adapter as it is now, with its facts."""
@@ -116,7 +127,7 @@ class Session:
         first = 0
         for place, batch in enumerate(micro_batches):
             loss = self._losses(batch, number, first, place).sum() / count
-            self.accelerator.backward(loss)
+            self.accelerator.backward(loss * self._loss_scale)
             total += loss.detach()
             first += batch.x0.shape[0]
         if number + 1 < self.length.steps:
@@ -133,6 +144,8 @@ class Session:
     def _apply(self, number: int, loss: Tensor) -> Tensor:
         """Clip and update, unless something was no number; return the gradient norm before clipping."""
         limit = self.recipe.optim.clip or math.inf
+        if self._loss_scale != 1.0:
+            torch._foreach_div_([p.grad for p in self.parameters.values() if p.grad is not None], self._loss_scale)
         norm = torch.nn.utils.clip_grad_norm_(list(self.parameters.values()), limit)
         self.bad = torch.maximum(self.bad, (~torch.isfinite(norm + loss)).float())
         for group in self.optimizer.param_groups:
@@ -146,10 +159,11 @@ class Session:
         """Return the loss of each crop of a micro-batch, (B,)."""
         seed = self.recipe.data.seed
         indices = range(first, first + batch.x0.shape[0])
-        t = self.family.round_times(self.objective.times(seed, number, indices), self.dtype).to(self.device)
-        dropped = self.objective.dropped(seed, number, indices).to(self.device)
+        times = self.family.round_times(self.objective.times(seed, number, indices), self.dtype)
+        dropped = self.objective.dropped(seed, number, indices)
         shape = tuple(batch.x0.shape[1:])
-        noise = torch.stack([randomness.normal(shape, seed, "noise", number, i) for i in indices]).to(self.device)
+        drawn = torch.stack([randomness.normal(shape, seed, "noise", number, i) for i in indices])
+        t, dropped, noise = (compute.to_device(tensor, self.device) for tensor in (times, dropped, drawn))
         x_t = path.noisy(batch.x0, noise, t)
         if self.recipe.adapter.dropout:
             torch.manual_seed(randomness.key(seed, "adapter dropout", number, place))
@@ -184,6 +198,10 @@ class Readings:
     _waiting: list[Reading] = field(default_factory=list)
     _since: float = field(default_factory=time.perf_counter)
 
+    def restart(self) -> None:
+        """Leave the time that something else took out of the next block."""
+        self._since = time.perf_counter()
+
     def add(self, reading: Reading) -> bool:
         """Take a reading; return whether a block is full."""
         self._waiting.append(reading)
@@ -217,3 +235,22 @@ def _facts(recipe: Recipe, family: ModelFamily, objective: Objective, encoded: E
         trigger=encoded.manifest.settings.trigger,
         name=name,
     )
+
+
+def _accelerator(device: torch.device) -> Accelerator:
+    """Return an accelerator for one process on this device, whatever an earlier training in this process used.
+
+    Raises:
+        SettingError: If several processes were launched; they would train the same run at once.
+    """
+    AcceleratorState._reset_state(reset_partial_state=True)
+    accelerator = Accelerator(cpu=device.type == "cpu", device_placement=False)
+    if accelerator.num_processes > 1:
+        raise SettingError("training.processes", count=accelerator.num_processes)
+    return accelerator
+
+
+def _name_of(encoded: EncodedSet) -> str:
+    """Return what names songs and texts, whatever device they were encoded on."""
+    asked = [(p.latents, sorted((form, vars(prompt)) for form, prompt in p.prompts.items())) for p in encoded.parts]
+    return files.hash_of(sorted(asked, key=str))

@@ -7,23 +7,25 @@ report, validate, save. A stop request, a signal or a number that is no number s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from acetune import compute, files
+from acetune import catalog, compute, files
 from acetune.adapters import adapter as adapters
 from acetune.encoding.cache import Cache
 from acetune.encoding.encode import encode_set, load_dataset
-from acetune.errors import OutOfMemory, SettingError, Stopped, TrainingDiverged
-from acetune.events import Job, StageEnded, StageStarted, StepDone
+from acetune.errors import AcetuneError, OutOfMemory, ResourceError, SettingError, Stopped, TrainingDiverged
+from acetune.events import Job, Noticed, StageEnded, StageStarted, StepDone
 from acetune.families.family import ModelFamily
 from acetune.planning.plan import plan_for
 from acetune.recipe import Recipe, family_of, fixed_differences, save
 from acetune.recipe import resolve as resolve_recipe
 from acetune.run import Run
 from acetune.training import checkpoint
+from acetune.training.checkpoint import State
 from acetune.training.keeper import Keeper
-from acetune.training.session import Readings, Session
+from acetune.training.session import Reading, Readings, Session
 from acetune.workspace import Workspace
 
 #: Steps between two readings of losses on devices where a reading waits for the queue to drain.
@@ -118,17 +120,32 @@ def _resume(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainRe
 def _run(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainResult:
     """Train in a run folder from its newest checkpoint on."""
     with run.hold():
-        run.asked("stop")  # a request that an earlier process did not live to see
-        if not run.recipe_file.is_file():
-            save(recipe, run.recipe_file)
+        for request in ("stop", "save_now"):
+            run.asked(request)  # what an earlier process did not live to see
         job = Job(job.also(run.append_event).report, _stop_of(run, job))
         try:
             with compute.threads(recipe.compute.threads):
                 return _train(run, recipe, workspace, job)
+        except AcetuneError as error:
+            _record_failure(run, error)
+            raise
         except RuntimeError as error:
             if not compute.is_out_of_memory(error):
                 raise
-            raise OutOfMemory("training.memory", device=recipe.compute.device) from error
+            full = OutOfMemory("training.memory", device=recipe.compute.device)
+            _record_failure(run, full)
+            raise full from error
+
+
+def _record_failure(run: Run, error: AcetuneError) -> None:
+    """Leave in the run why it ended, unless the loop said so already or the disk takes no more."""
+    if error.code in ("training.stopped", "training.diverged") or not run.events_file.is_file():
+        return
+    outcome = "stopped" if isinstance(error, Stopped) else "failed"
+    with suppress(ResourceError):
+        if outcome == "failed":
+            run.append_event(Noticed(code=error.code, message=error.message(), severity="error"))
+        run.append_event(StageEnded(stage="train", outcome=outcome, result={"code": error.code}))
 
 
 def _train(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainResult:
@@ -136,29 +153,36 @@ def _train(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainRes
     card, variant = family_of(recipe.model.variant)
     manifest = load_dataset(recipe)
     workspace.remember(manifest.folder)
-    plan = plan_for(recipe, variant.size, manifest.tracks, compute.machine(recipe.compute.device))
-    files.write_json(run.folder / "plan.json", plan.to_json())
+    machine = compute.machine(recipe.compute.device)
+    plan = plan_for(recipe, variant.size, manifest.tracks, machine)
     for warning in plan.warnings:
         job.notice("plan.warning", warning)
+    for kind, name in (("optimizer", recipe.optim.name), ("schedule", recipe.schedule.name)):
+        catalog.resolve(kind, name)
     family: ModelFamily = card.open(recipe, workspace.models, job)
+    family.target_modules(recipe.adapter.targets)
+    if not run.recipe_file.is_file():  # now the run is possible, and can be resumed
+        save(recipe, run.recipe_file)
     encoded, _ = encode_set(manifest, recipe, family, Cache(workspace.cache), job)
-    session = Session.build(recipe, family, encoded, run.name)
+    plan = plan_for(recipe, variant.size, [p.track for p in encoded.parts], machine)
+    files.write_json(run.folder / "plan.json", plan.to_json())
+    found = checkpoint.newest(run)
+    session = Session.build(recipe, family, encoded, run.name, found[0].dtype if found else None)
     keeper = Keeper(run, session, job)
-    start = _restore(run, session, keeper, job)
+    start = _restore(run, session, keeper, job, found)
     save(recipe, run.recipe_file)  # only now: a refused change must not stay in the run
     again = any(isinstance(event, StepDone) for event in run.events())
     job.report(
         StageStarted(stage="train", total=session.length.steps, unit="steps", resumed_from=start if again else None)
     )
-    keeper.record_base()
+    keeper.record_base(start)
     _loop(session, keeper, job, start)
     adapter, verdict = keeper.finish(card)
     return TrainResult(run.folder, session.length.steps, verdict, adapter)
 
 
-def _restore(run: Run, session: Session, keeper: Keeper, job: Job) -> int:
+def _restore(run: Run, session: Session, keeper: Keeper, job: Job, found: tuple[State, Path] | None) -> int:
     """Set the session to the newest checkpoint and return its step; 0 for a fresh start."""
-    found = checkpoint.newest(run)
     if found is None:
         return 0
     state, folder = found
@@ -181,16 +205,28 @@ def _loop(session: Session, keeper: Keeper, job: Job, start: int) -> None:
     """Do the steps from ``start`` on."""
     readings = Readings(every=1 if session.device.type == "cpu" else _BLOCK)
     for number in range(start, session.length.steps):
-        full = readings.add(session.update(number))
+        full = readings.add(_update(session, number, readings, keeper, job))
         step = number + 1
-        stop = job.stop_requested()
-        if full or stop or keeper.is_due(step):
+        stop, due = job.stop_requested(), keeper.is_due(step)
+        if full or stop or due:
             _report(readings, keeper, job)
         if stop:
             keeper.save(step)
             job.report(StageEnded(stage="train", outcome="stopped", result={"steps": step}))
             raise Stopped("training.stopped", run=keeper.run.name, step=step)
-        keeper.after(step)
+        if due:
+            keeper.after(step)
+            readings.restart()
+
+
+def _update(session: Session, number: int, readings: Readings, keeper: Keeper, job: Job) -> Reading:
+    """Do one step; if its songs cannot be read any more, save what is done first."""
+    try:
+        return session.update(number)
+    except AcetuneError:
+        _report(readings, keeper, job)
+        keeper.save(number)
+        raise
 
 
 def _report(readings: Readings, keeper: Keeper, job: Job) -> None:

@@ -98,16 +98,16 @@ class AceStepV15:
     def collate(self, examples: Sequence[Example], constants: Part, device: torch.device) -> Batch:
         """Put crops of equal length together; differing condition lengths are masked."""
         joined = [join(e.lyrics["tokens"], constants["timbre"], e.text["tokens"]) for e in examples]
-        lengths = torch.tensor([len(tokens) for tokens in joined])
+        lengths = [len(tokens) for tokens in joined]
         conditions = {
-            "tokens": nn.utils.rnn.pad_sequence(joined, batch_first=True).to(device),  # (B, L, D)
-            "null": constants["null"].to(device),
-            "silence": _tiled(constants["silence"], examples[0].latents.shape[0]).to(device),
+            "tokens": nn.utils.rnn.pad_sequence(joined, batch_first=True),  # (B, L, D)
+            "null": constants["null"],
+            "silence": _tiled(constants["silence"], examples[0].latents.shape[0]),
         }
-        if len(examples) > 1:  # one crop alone has no padding, and no mask is quicker than a mask of ones
-            mask = torch.arange(int(lengths.max())) < lengths.unsqueeze(1)
-            conditions["mask"] = mask.to(device)
-        return Batch(torch.stack([e.latents for e in examples]).to(device), conditions)
+        if len(set(lengths)) > 1:  # without padding there is nothing to mask, and no mask is quicker
+            conditions["mask"] = torch.arange(max(lengths)) < torch.tensor(lengths).unsqueeze(1)
+        placed = {name: compute.to_device(tensor, device) for name, tensor in conditions.items()}
+        return Batch(compute.to_device(torch.stack([e.latents for e in examples]), device), placed)
 
     def predict(self, network: nn.Module, batch: Batch, x_t: Tensor, t: Tensor, dropped: Tensor) -> Tensor:
         """Return the velocity (B, T, C) in float32; see `ModelFamily.predict`."""

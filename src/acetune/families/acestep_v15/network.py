@@ -90,11 +90,12 @@ class AceStepTransformer1DModel(_Stock):  # type: ignore[misc]
         """Return cosines and sines (S, d) for these tokens, made once per length."""
         key = (x.shape[1], x.device, x.dtype)
         if key not in self._rotary:
-            positions = torch.arange(key[0], device=x.device, dtype=torch.float32)
-            cos, sin = get_1d_rotary_pos_embed(
-                self.head_dim, positions, theta=self.rope_theta, use_real=True, repeat_interleave_real=False
-            )
-            self._rotary[key] = (cos.to(x.dtype), sin.to(x.dtype))
+            with torch.inference_mode(mode=False):  # kept tables must serve a later backward pass too
+                positions = torch.arange(key[0], device=x.device, dtype=torch.float32)
+                cos, sin = get_1d_rotary_pos_embed(
+                    self.head_dim, positions, theta=self.rope_theta, use_real=True, repeat_interleave_real=False
+                )
+                self._rotary[key] = (cos.to(x.dtype), sin.to(x.dtype))
         return self._rotary[key]
 
 
@@ -170,16 +171,18 @@ def _neighbours(x: Tensor, blocks: int, window: int, padding: int) -> Tensor:
     return x.unfold(2, 3 * window, window).transpose(-1, -2)
 
 
+@functools.lru_cache(maxsize=8)
 def _band(blocks: int, window: int, length: int, device: torch.device) -> Tensor:
     """Return which of its 3 window keys each query of each block sees: (blocks, window, 3 window) bool.
 
     Queries of the padding see key 0 of their block, so that no row is empty (an empty row would give NaN).
     """
-    query = torch.arange(blocks * window, device=device).view(blocks, window, 1)
-    start = torch.arange(blocks, device=device).view(blocks, 1, 1) * window - window
-    keys = start + torch.arange(3 * window, device=device)
-    seen = ((query - keys).abs() <= window) & (keys >= 0) & (keys < length)
-    return seen | ((query >= length) & (keys == start))
+    with torch.inference_mode(mode=False):
+        query = torch.arange(blocks * window, device=device).view(blocks, window, 1)
+        start = torch.arange(blocks, device=device).view(blocks, 1, 1) * window - window
+        keys = start + torch.arange(3 * window, device=device)
+        seen = ((query - keys).abs() <= window) & (keys >= 0) & (keys < length)
+        return seen | ((query >= length) & (keys == start))
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scale: float) -> Tensor:

@@ -10,6 +10,7 @@ from acetune.errors import DataError
 from acetune.families.pickles import read_pt
 from acetune.families.tensors import fingerprint, read
 from acetune.files import draft_file
+from acetune.storage import save_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -70,12 +71,12 @@ def _kept(weights: Weights) -> Tensor | None:
 
 def _encoded(weights: Weights) -> Tensor:
     """Return silence as the checkpoint's autoencoder encodes it, kept under that autoencoder's fingerprint."""
-    from safetensors.torch import load_file, save_file
+    from safetensors.torch import load_file
 
     file = weights.models / "converted" / f"silence-{fingerprint(weights.sources['vae'].tensors)}.safetensors"
     if not file.is_file():
         vae = weights.load("vae", torch.device("cpu"), torch.float32)
         with draft_file(file) as draft:
-            save_file({"silence_latent": encode_silence(vae)}, draft)
+            save_tensors(draft, {"silence_latent": encode_silence(vae)})
     tensor: Tensor = load_file(file)["silence_latent"]
     return tensor

@@ -176,9 +176,8 @@ def test_a_file_that_does_not_give_the_adapter_back_is_deleted(
 
 
 def test_an_adapter_that_diffusers_would_ignore_says_so(album: Path, home: Path) -> None:
-    from world import QUICK
-
     from acetune.events import Noticed
+    from world import QUICK
 
     seen: list[object] = []
     settings = {**QUICK, "data.dataset": str(album), "adapter.targets": "mlp.up_proj,v_proj", "guard.validate_every": 0}

@@ -67,13 +67,14 @@ def one_piece(vae: torch.nn.Module, audio: Samples) -> tuple[torch.Tensor, torch
         return posterior.mean[0].T, posterior.std[0].T
 
 
-def measure(name: str, vae: torch.nn.Module, seconds: float, rounds: int) -> tuple[float | str, ...]:
+def measure(name: str, vae: torch.nn.Module, seconds: float, rounds: int, threads: int) -> tuple[float | str, ...]:
     """Return a row of the table."""
     codec, audio = OobleckCodec(vae, _CPU), noise(seconds)
     whole, chunks = one_piece(vae, audio), codec.encode(audio)
     most = max(float((a - b).abs().max() / a.abs().max()) for a, b in zip(whole, chunks, strict=True))
-    times = take_turns({"chunks": lambda: codec.encode(audio), "whole": lambda: one_piece(vae, audio)}, rounds)
-    speeds = (seconds / median(times[way]) for way in ("chunks", "whole"))
+    ways = {"chunks": lambda: codec.encode(audio), "whole": lambda: one_piece(vae, audio)}
+    times = take_turns(ways, rounds, threads)
+    speeds = (seconds / median(times[way]) for way in ways)
     return (name, seconds, *speeds, ratio(times["whole"], times["chunks"]), most)
 
 
@@ -85,11 +86,12 @@ def main() -> None:
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     tiny = tiny_autoencoder()
-    rows = [measure("tiny", tiny, seconds, chosen.rounds) for seconds in (12.0, 60.0)]
+    rows = [measure("tiny", tiny, seconds, chosen.rounds, chosen.threads) for seconds in (12.0, 60.0)]
     if chosen.full:
-        rows += [measure("full width", full_autoencoder(), seconds, 3) for seconds in (4.0, 12.0)]
+        full = full_autoencoder()
+        rows += [measure("full width", full, seconds, 3, chosen.threads) for seconds in (4.0, 12.0)]
     columns = ("autoencoder", "audio s", "chunks x realtime", "whole x realtime", "whole / chunks", "difference")
-    title = "Encoding; realtime by processor seconds, largest difference relative to the largest value"
+    title = "Encoding; largest difference of a value, relative to the largest value"
     publish([Table(title, columns, tuple(rows))], chosen.json, chosen.threads)
 
 

@@ -140,8 +140,9 @@ def measure(name: str, tokens: int, folder: Path, rounds: int, threads: int) -> 
     ours, stock = (Session.build(recipe, family(kind, size, folder), encoded, name) for kind in (AceStepV15, Stock))
     difference = apart(gradients(ours), gradients(stock))
     our_steps, stock_steps = updates(ours), updates(stock)
-    times = take_turns({"ours": lambda: next(our_steps), "stock": lambda: next(stock_steps)}, rounds)
-    inner = take_turns({"ours": lambda: forward_backward(ours), "stock": lambda: forward_backward(stock)}, rounds)
+    steps = {"ours": lambda: next(our_steps), "stock": lambda: next(stock_steps)}
+    passes = {"ours": lambda: forward_backward(ours), "stock": lambda: forward_backward(stock)}
+    times, inner = (take_turns(both, rounds, threads) for both in (steps, passes))
     return (
         name, tokens, size.patch * tokens / size.frames_per_second,
         1000 * median(times["ours"]), 1000 * median(times["stock"]), ratio(times["stock"], times["ours"]),

@@ -1,7 +1,7 @@
 """Clocks, interleaved runs and tables that the benchmarks share.
 
-The machine may be busy with other things. Work inside one process is therefore measured in processor time, its
-candidates take turns (A B B A), and what is compared are ratios of neighbours.
+The machine may be busy with other things. Work inside one process is therefore measured in processor time of one
+thread, its candidates take turns (A B B A), and what is compared are ratios of neighbours.
 """
 
 from __future__ import annotations
@@ -45,21 +45,23 @@ def shown(cell: float | str) -> str:
     return f"{cell:.1e}" if 0 < abs(cell) < 1e-3 else f"{cell:,.2f}" if abs(cell) < 100 else f"{cell:,.0f}"
 
 
-def take_turns(candidates: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Return processor seconds of each candidate, round by round; every other round goes backwards.
+def take_turns(candidates: Mapping[str, Callable[[], object]], rounds: int, threads: int) -> dict[str, list[float]]:
+    """Return the seconds of each candidate, round by round; every other round goes backwards.
 
     Args:
         candidates: Name to what is measured; each is called once beforehand.
         rounds: How often each is measured.
+        threads: With one, processor seconds; with more, wall clock (processor seconds would count each thread).
     """
+    clock = time.process_time if threads == 1 else time.perf_counter
     for run in candidates.values():
         run()
     seconds: dict[str, list[float]] = {name: [] for name in candidates}
     for number in range(rounds):
         for name in list(candidates)[:: -1 if number % 2 else 1]:
-            start = time.process_time()
+            start = clock()
             candidates[name]()
-            seconds[name].append(time.process_time() - start)
+            seconds[name].append(clock() - start)
     return seconds
 
 

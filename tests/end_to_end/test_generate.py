@@ -88,3 +88,9 @@ def test_stopping_between_steps_leaves_no_file(home: Path, tmp_path: Path) -> No
         acetune.generate(request(out=tmp_path / "a.wav"), home=home, job=Job(stop_requested=lambda: True))
 
     assert not (tmp_path / "a.wav").exists()
+
+
+def test_nothing_made_earlier_is_overwritten(home: Path, tmp_path: Path) -> None:
+    one, two = (acetune.generate(request(out=tmp_path, seeds=(3,)), home=home)[0] for _ in range(2))
+
+    assert one != two and one.is_file() and two.is_file()

@@ -71,8 +71,14 @@ def wait_for_steps(process: BaseProcess, folder: Path, more: int) -> None:
 def wait_for_saves(process: BaseProcess, folder: Path, more: int) -> None:
     """Wait until the so-manieth checkpoint from now is being written."""
     seen: set[str] = set()
-    while process.is_alive() and len(seen) < more:
-        seen |= {draft.name for draft in (folder / "checkpoints").glob("*.draft-*")}
+    checkpoints = folder / "checkpoints"
+    while process.is_alive() and not checkpoints.is_dir():
+        time.sleep(0.01)
+    while len(seen) < more and process.is_alive():
+        for _ in range(200):  # asking whether it lives takes longer than a look
+            seen |= {name for name in os.listdir(checkpoints) if ".draft-" in name}
+            if len(seen) >= more:
+                break
 
 
 @pytest.mark.slow

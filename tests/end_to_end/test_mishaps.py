@@ -111,3 +111,28 @@ def test_a_validation_that_a_stop_prevented_is_made_up(recipe: Recipes, home: Pa
     steps = [e.step for e in Run(resumed.folder).history() if isinstance(e, Validated)]
     assert steps == [e.step for e in Run(whole.folder).history() if isinstance(e, Validated)] == [2, 4, 6]
     assert (resumed.folder / "checkpoints/best").read_text() == (whole.folder / "checkpoints/best").read_text()
+
+
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(recipe: Recipes, home: Path) -> None:
+    chosen = recipe(guard__save_every=2, guard__validate_every=0)
+    run = acetune.train(chosen, name="run", home=home).folder
+    whole = weights(run)
+    damaged = run / "checkpoints/000006/adapter.safetensors"
+    damaged.write_bytes(damaged.read_bytes()[:-100])
+    seen: list[object] = []
+
+    acetune.resume("run", home=home, job=Job(seen.append))
+
+    assert [e.step for e in seen if isinstance(e, StepDone)] == [5, 6]
+    assert any(isinstance(e, Noticed) and e.code == "training.older_checkpoint" for e in seen)
+    assert same(weights(run), whole)
+
+
+def test_a_refused_resume_leaves_the_plan_alone(recipe: Recipes, home: Path) -> None:
+    run = acetune.train(recipe(), name="run", home=home).folder
+    before = (run / "plan.json").read_text()
+
+    with pytest.raises(SettingError):
+        acetune.resume("run", changes={"schedule.steps": 3}, home=home)
+
+    assert (run / "plan.json").read_text() == before

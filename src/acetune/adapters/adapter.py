@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from acetune import files
 from acetune.errors import CorruptFile, WrongAdapter
@@ -127,6 +128,12 @@ def load(path: Path) -> Adapter:
     return Adapter(weights, Facts.from_json(header[HEADER]))
 
 
+def check(path: Path) -> None:
+    """Make sure that a safetensors file is whole; its header states every length (raises as `read_safetensors`)."""
+    with _opened(path):
+        pass
+
+
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Return tensors and header of a safetensors file.
 
@@ -134,13 +141,20 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         WrongAdapter: If there is no such file.
         CorruptFile: If it is no safetensors file, or a cut one.
     """
+    with _opened(path) as source:
+        tensors = {name: source.get_tensor(name).clone() for name in source.keys()}  # noqa: SIM118 - no mapping
+        return tensors, dict(source.metadata() or {})
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open a safetensors file (raises as `read_safetensors`)."""
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
         raise WrongAdapter("adapter.no_file", path=path)
     try:
         with safe_open(path, "pt") as source:
-            tensors = {name: source.get_tensor(name).clone() for name in source.keys()}  # noqa: SIM118 - no mapping
-            return tensors, dict(source.metadata() or {})
+            yield source
     except (OSError, SafetensorError) as cause:
         raise CorruptFile("adapter.damaged", path=path, cause=cause) from cause

@@ -112,6 +112,7 @@ def prune(root: Path, *, keep_days: float | None = None) -> int:
     freed = 0
     for entry in list(listing(root)):
         if keep_days is None or entry.used < horizon:
-            entry.path.unlink(missing_ok=True)
+            with files.disk_errors(entry.path):
+                entry.path.unlink(missing_ok=True)
             freed += entry.bytes
     return freed

@@ -134,7 +134,15 @@ def _target(request: Request, seed: int, strength: float, count: int) -> Path:
         return out if count == 1 else out.with_name(f"{out.stem}-{'-'.join(parts[1:])}{out.suffix}")
     if out.suffix and not out.is_dir():
         raise SettingError("generation.suffix", suffix=out.suffix, known=" ".join(sorted(audio_files.WRITE_SUFFIXES)))
-    return out / f"acetune-{'-'.join(parts)}.flac"
+    return _free(out / f"acetune-{'-'.join(parts)}.flac")
+
+
+def _free(path: Path) -> Path:
+    """Return this file, or the first of -2, -3, ... that does not exist: nothing made earlier is lost."""
+    number, free = 2, path
+    while free.exists():
+        free, number = path.with_stem(f"{path.stem}-{number}"), number + 1
+    return free
 
 
 def _adapter(request: Request, variant: str) -> Adapter | None:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from acetune import files
 from acetune.adapters import adapter as adapters
 from acetune.adapters.adapter import Adapter
-from acetune.errors import CorruptFile, UserError
+from acetune.errors import CorruptFile, UserError, WrongAdapter
 from acetune.run import Run
 from acetune.storage import save_tensors
 
@@ -81,10 +81,17 @@ def newest(run: Run) -> tuple[State, Path] | None:
     files.sweep_drafts(run.checkpoints)
     for folder in reversed(_folders(run)):
         try:
+            for name in ("adapter", "optimizer"):
+                adapters.check(folder / f"{name}.safetensors")
             return read_state(folder), folder
-        except CorruptFile:
+        except (CorruptFile, WrongAdapter):
             continue
     return None
+
+
+def is_last(run: Run, folder: Path) -> bool:
+    """Whether no later checkpoint exists, readable or not."""
+    return _folders(run)[-1] == folder
 
 
 def read_state(folder: Path) -> State:

@@ -164,13 +164,15 @@ def _train(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainRes
     if not run.recipe_file.is_file():  # now the run is possible, and can be resumed
         save(recipe, run.recipe_file)
     encoded, _ = encode_set(manifest, recipe, family, Cache(workspace.cache), job)
-    plan = plan_for(recipe, variant.size, [p.track for p in encoded.parts], machine)
-    files.write_json(run.folder / "plan.json", plan.to_json())
     found = checkpoint.newest(run)
+    if found and not checkpoint.is_last(run, found[1]):
+        job.notice("training.older_checkpoint", f"The last checkpoint is damaged; going on from step {found[0].step}.")
     session = Session.build(recipe, family, encoded, run.name, found[0].dtype if found else None)
     keeper = Keeper(run, session, job)
     start = _restore(run, session, keeper, job, found)
     save(recipe, run.recipe_file)  # only now: a refused change must not stay in the run
+    plan = plan_for(recipe, variant.size, [p.track for p in encoded.parts], machine)
+    files.write_json(run.folder / "plan.json", plan.to_json())
     again = any(isinstance(event, StepDone) for event in run.events())
     job.report(
         StageStarted(stage="train", total=session.length.steps, unit="steps", resumed_from=start if again else None)

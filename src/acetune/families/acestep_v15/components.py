@@ -97,7 +97,9 @@ def build(
     """
     module = shell(component, config, network_class)
     check(component, account(module.state_dict(), tensors))
-    placed = {n: t.to(device, dtype if t.is_floating_point() else t.dtype) for n, t in tensors.items()}
+    # Copied even where nothing changes: a tensor mapped from a file starts at any byte, and kernels round differently
+    # by alignment, so that the same weights in two layouts would differ in the last bit.
+    placed = {n: t.to(device, dtype if t.is_floating_point() else t.dtype, copy=True) for n, t in tensors.items()}
     module.load_state_dict(placed, strict=True, assign=True)
     return module.to(device).requires_grad_(False).eval()
 

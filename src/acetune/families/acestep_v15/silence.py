@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from acetune import compute
 from acetune.errors import DataError
 from acetune.families.pickles import read_pt
 from acetune.families.tensors import fingerprint, read
@@ -28,12 +29,13 @@ def encode_silence(vae: nn.Module, frames: int = FRAMES) -> Tensor:
     """Return the latents of endless silence, (1, frames, C) in float32 on the CPU.
 
     The head is what the autoencoder makes of the start of a silent recording; from the first frame that cannot see
-    that start on, every frame is the same one, so it is repeated in place of encoding 600 s.
+    that start on, every frame is the same one, so it is repeated in place of encoding 600 s. One thread
+    computes them, so that their bytes do not depend on how many the process may use.
     """
     weight = next(vae.parameters())
     hop = int(vae.hop_length)  # type: ignore[arg-type]
     quiet = torch.zeros(1, 2, _ENCODED * hop, device=weight.device, dtype=weight.dtype)
-    with torch.inference_mode():
+    with torch.inference_mode(), compute.threads(1):
         latents = vae.encode(quiet).latent_dist.mean.transpose(1, 2).float().cpu()  # type: ignore[operator]
     head, steady = latents[:, :_STEADY], latents[:, _STEADY : _STEADY + 1]
     return torch.cat([head, steady.expand(1, frames - _STEADY, -1)], dim=1).clone()

@@ -12,7 +12,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from acetune import compute, files
+from acetune import files
 from acetune.errors import NotWritable
 from acetune.families.acestep_v15.configs import FSQ_LEVELS, RMS_EPS, ROPE_THETA, SAMPLE_RATE, WINDOW, Config
 from acetune.families.variant import Variant
@@ -198,8 +198,7 @@ def _components(variant: Variant) -> dict[str, nn.Module]:
         expected = shell(component, config).state_dict()
         tensors = {name: fill(name, expected[name].shape, generator) for name in sorted(expected)}
         if component == "condition_encoder":
-            with compute.threads(1):  # equal bytes wherever it is made
-                tensors["silence_latent"] = encode_silence(made["vae"])
+            tensors["silence_latent"] = encode_silence(made["vae"])
         made[component] = build(component, config, tensors, device=torch.device("cpu"), dtype=torch.float32)
     return made
 

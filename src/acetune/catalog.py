@@ -27,6 +27,9 @@ VERBS = {
     "doctor": "acetune.doctor:doctor",
 }
 
+#: What can be done with a data set; `acetune.data` and the command group `data` have the same names.
+DATA_VERBS: dict[str, str] = {}
+
 #: Model families: the torch-free card, which names the rest.
 FAMILIES = {
     "acestep_v15": "acetune.families.acestep_v15.variants:CARD",
@@ -53,6 +56,7 @@ EXPORTERS = {
 
 _TABLES = {
     "verb": VERBS,
+    "data": DATA_VERBS,
     "family": FAMILIES,
     "annotator": ANNOTATORS,
     "optimizer": OPTIMIZERS,

@@ -30,6 +30,12 @@ def offline() -> bool:
     return os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on")
 
 
+def one_thread_each() -> None:
+    """Let numpy and torch of this process use one thread; to be called before they are imported."""
+    for library in ("OMP", "MKL", "OPENBLAS"):
+        os.environ[f"{library}_NUM_THREADS"] = "1"
+
+
 def device(name: str = "auto") -> torch.device:
     """Return a device that exists here.
 

@@ -28,6 +28,7 @@ described = {
     "caption": texts,
     "tags": st.lists(texts, max_size=3).map(tuple),
     "genre": texts,
+    "recaption": st.dictionaries(texts, texts.filter(bool), min_size=1, max_size=2).map(frozen),
     "lyrics": texts,
     "line_times": st.lists(numbers, max_size=3).map(tuple),
     "bpm": st.floats(0.5, 1e6),

@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
 
 #: Groups of commands: what they are about, and the commands.
 GROUPS: Mapping[str, tuple[str, Mapping[str, Callable[..., None]]]] = {
+    "data": ("Import, check, edit and share data sets.", {}),
     "runs": ("List, show, follow and stop trainings.", runs.COMMANDS),
     "models": ("Find, fetch and check model weights.", models.COMMANDS),
     "cache": ("Look at encoded songs and delete them; deleting is always safe.", cache.COMMANDS),

@@ -21,7 +21,7 @@ from acetune.monitor.words import Words
 
 #: Commands that take a flag for each knob.
 KNOB_COMMANDS = ("train", "plan", "encode", "resume", "quickstart", "config show", "config validate")
-_GROUPS = ("runs", "cache", "models", "config")
+_GROUPS = ("data", "runs", "cache", "models", "config")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from acetune.data.rows import marks_from_json, marks_to_json, read_value, to_line
+from acetune.data.rows import marks_from_json, marks_to_json, read_value, to_line, value_to_json
 from acetune.data.settings import INNER
 from acetune.data.track import Mark, Track
 from acetune.events import Json
@@ -46,7 +46,8 @@ def append(folder: Path, result: Result) -> None:
         NotWritable: If the folder may not be written.
     """
     path = _file(folder)
-    line = to_line({**vars(result), "marks": marks_to_json(result.marks)})
+    values = {name: value_to_json(value) for name, value in result.values.items()}
+    line = to_line({**vars(result), "values": values, "marks": marks_to_json(result.marks)})
     with disk_errors(path), path.open("a+b") as stream:
         stream.write(line if _ends_whole(path) else b"\n" + line)
         stream.flush()

@@ -34,7 +34,7 @@ def to_row(track: Track) -> dict[str, Json]:
     for field in fields(Track):
         value = getattr(track, field.name)
         if field.name in _COLUMNS and value != field.default:
-            row[field.name] = list(value) if isinstance(value, tuple) else value
+            row[field.name] = value_to_json(value)
     if track.provenance:
         row[_MARKS] = {
             name: {**_mark_to_json(mark), _CHECK: _digest(row.get(name))} for name, mark in track.provenance.items()
@@ -62,7 +62,7 @@ def to_track(row: Mapping[str, Json], where: str) -> Track:
     marks = {
         name: mark
         for name, (mark, check) in values.pop(_MARKS, {}).items()
-        if check is None or check == _digest(values.get(name))
+        if check is None or check == _digest(value_to_json(values.get(name)))
     }
     return Track(**values, provenance=MappingProxyType(marks), extra=MappingProxyType(extra))
 
@@ -70,6 +70,13 @@ def to_track(row: Mapping[str, Json], where: str) -> Track:
 def to_line(row: Mapping[str, object]) -> bytes:
     """Return a row as one line; halves of characters become JSON escapes, for UTF-8 cannot hold them."""
     return (json.dumps(row, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
+
+
+def value_to_json(value: Any) -> Json:
+    """Return a value of a track as JSON has it."""
+    if isinstance(value, tuple):
+        return list(value)
+    return dict(value) if isinstance(value, Mapping) else value
 
 
 def read_value(name: str, value: Json) -> object:
@@ -112,7 +119,7 @@ def _checked_mark(value: Json) -> tuple[Mark, Json]:
     return Mark(source, None if confidence is None else _number(confidence)), value.get(_CHECK)
 
 
-def _digest(value: object) -> str:
+def _digest(value: Json) -> str:
     """Return eight hexadecimal digits that change with a value."""
     return f"{zlib.crc32(json.dumps(value).encode()):08x}"
 
@@ -194,6 +201,14 @@ def _numbers(value: Json) -> tuple[float, ...]:
     return tuple(_number(item) for item in value)
 
 
+def _captions(value: Json) -> Mapping[str, str] | None:
+    """Return captions by kind; empty ones are missing."""
+    if not isinstance(value, dict):
+        raise ValueError("not an object")
+    kept = {kind: _text(text) for kind, text in value.items() if text not in (None, "")}
+    return MappingProxyType(kept) or None
+
+
 def _split(value: Json) -> str:
     """Return the part of the data set that a person chose."""
     if value not in ("train", "validation"):
@@ -210,6 +225,7 @@ _COLUMNS: Mapping[str, Callable[[Json], object]] = MappingProxyType(
         "caption": _text,
         "tags": _texts,
         "genre": _text,
+        "recaption": _captions,
         "lyrics": _text,
         "line_times": _numbers,
         **{name: partial(read_field, name) for name in _MUSIC},

@@ -34,6 +34,7 @@ DESCRIPTION = (
     "caption",
     "tags",
     "genre",
+    "recaption",
     "lyrics",
     "line_times",
     "bpm",
@@ -52,6 +53,7 @@ class Track:
     Attributes:
         path: Audio file, relative to the data set's folder, with forward slashes.
         seconds: Length of the audio.
+        recaption: Further captions by kind, such as "simplified" or "expanded" (v1's name for them).
         line_times: Start of each lyric line in seconds, where known.
         bpm: Beats per minute; decimals allowed.
         keyscale: ACE-Step's spelling, such as "C major" or "F# minor".
@@ -72,6 +74,7 @@ class Track:
     caption: str | None = None
     tags: tuple[str, ...] | None = None
     genre: str | None = None
+    recaption: Mapping[str, str] | None = None
     lyrics: str | None = None
     line_times: tuple[float, ...] | None = None
     bpm: float | None = None

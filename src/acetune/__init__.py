@@ -18,7 +18,7 @@ def __getattr__(name: str) -> Any:
     types = {
         "Job": "acetune.events:Job",
         "Recipe": "acetune.recipe:Recipe",
-        "Request": "acetune.generation.generate:Request",
+        "Request": "acetune.generation.request:Request",
     }
     if name in VERBS:
         return resolve("verb", name)

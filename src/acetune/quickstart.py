@@ -14,7 +14,8 @@ from acetune.data.scan import scan
 from acetune.data.split import split
 from acetune.encoding.parts import prompt_of
 from acetune.events import Event, Job, PreviewReady, StageEnded, StageStarted
-from acetune.generation.generate import Request, generate
+from acetune.generation.generate import generate
+from acetune.generation.request import Request
 from acetune.monitor.report import report
 from acetune.recipe import Recipe, resolve
 from acetune.run import Run

@@ -94,3 +94,20 @@ def test_nothing_made_earlier_is_overwritten(home: Path, tmp_path: Path) -> None
     one, two = (acetune.generate(request(out=tmp_path, seeds=(3,)), home=home)[0] for _ in range(2))
 
     assert one != two and one.is_file() and two.is_file()
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"bpm": 20}, "generation.bad_bpm"),
+        ({"bpm": float("nan")}, "generation.bad_bpm"),
+        ({"keyscale": "loud"}, "generation.bad_keyscale"),
+        ({"language": "Klingon"}, "generation.bad_language"),
+        ({"timesignature": "7/8"}, "generation.bad_timesignature"),
+    ],
+)
+def test_metas_that_the_models_do_not_know_are_refused(home: Path, changes: dict[str, object], code: str) -> None:
+    with pytest.raises(SettingError) as caught:
+        acetune.generate(request(**changes), home=home)
+
+    assert caught.value.code == code

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 
 from acetune.catalog import resolve
 from acetune.cli.arguments import RunName
 from acetune.cli.session import session_of
-from acetune.errors import SettingError
 
 _AUTO = "else what the variant wants"
-#: Beats per minute that ACE-Step 1.5 was trained with.
-_SLOWEST, _FASTEST = 30, 300
 
 
 def generate(  # noqa: PLR0913 - one parameter a flag
@@ -53,9 +50,9 @@ def generate(  # noqa: PLR0913 - one parameter a flag
     request = Request(
         caption=caption,
         lyrics=_text(lyrics),
-        language=_read("language", language),
-        bpm=_tempo(bpm),
-        keyscale=_read("keyscale", keyscale),
+        language=language,
+        bpm=bpm,
+        keyscale=keyscale,
         timesignature=timesignature,
         seconds=seconds,
         variant=model,
@@ -106,31 +103,6 @@ def report(context: typer.Context, run: RunName) -> None:
     session = session_of(context)
     path = resolve("verb", "report")(run, home=session.home, language=session.options.language)
     session.finish({"path": path}, str(path))
-
-
-def _read(name: str, text: str | None) -> str | None:
-    """Return a language or a key as in a data set; None for "unknown" and the like.
-
-    Raises:
-        SettingError: If it cannot be read.
-    """
-    from acetune.data.fields import read_field
-
-    try:
-        return cast("str | None", read_field(name, text))
-    except ValueError as cause:
-        raise SettingError(f"cli.bad_{name}", value=text) from cause
-
-
-def _tempo(bpm: float | None) -> float | None:
-    """Return a tempo that the models know.
-
-    Raises:
-        SettingError: If it is none.
-    """
-    if bpm is not None and not _SLOWEST <= bpm <= _FASTEST:  # not a number is in no range
-        raise SettingError("cli.bad_bpm", value=bpm, least=_SLOWEST, most=_FASTEST)
-    return bpm
 
 
 def _text(lyrics: str | None) -> str | None:

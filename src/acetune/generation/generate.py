@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
@@ -18,56 +17,16 @@ from acetune.adapters.adapter import Adapter
 from acetune.audio import files as audio_files
 from acetune.audio import signal
 from acetune.audio.signal import Samples
-from acetune.errors import SettingError, WrongAdapter
+from acetune.errors import WrongAdapter
 from acetune.events import Job, PreviewReady, Progress, StageEnded, StageStarted
 from acetune.families.adapter_names import read_adapter
 from acetune.families.family import Example, ModelFamily, Prompt
 from acetune.families.variant import Sampling
 from acetune.flow import randomness
+from acetune.generation.request import Request, checked, recipe_of, targets_of
 from acetune.generation.sample import sample
-from acetune.recipe import Recipe, family_of, resolve
+from acetune.recipe import family_of
 from acetune.workspace import Workspace
-
-#: Seconds that the models were trained for; shorter and longer pieces are allowed but said to be unusual.
-_USUAL_SECONDS = (10.0, 600.0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """What to generate. One piece for each seed and strength.
-
-    Attributes:
-        caption: Style, instruments, mood, the trigger word included.
-        lyrics: Words with section tags; None for instrumental.
-        language, bpm, keyscale, timesignature: As in a data set; None for unknown.
-        seconds: Length.
-        variant, model_path: Which network, and where its weights are.
-        adapter: An adapter that acetune wrote.
-        strengths: Of the adapter: 0 is the base network, 1 what was trained.
-        seeds: Of the starting noise.
-        steps, shift, guidance: None for what is right for the variant.
-        out: A .wav, .flac or .ogg file, or a folder; the current folder where None.
-        device, dtype: As the knobs of these names.
-    """
-
-    caption: str
-    lyrics: str | None = None
-    language: str | None = None
-    bpm: float | None = None
-    keyscale: str | None = None
-    timesignature: str | None = None
-    seconds: float = 30.0
-    variant: str = "tiny"
-    model_path: str | None = None
-    adapter: str | Path | None = None
-    strengths: tuple[float, ...] = (1.0,)
-    seeds: tuple[int, ...] = (0,)
-    steps: int | None = None
-    shift: float | None = None
-    guidance: float | None = None
-    out: str | Path | None = None
-    device: str = "auto"
-    dtype: str = "auto"
 
 
 def generate(request: Request, *, home: str | Path | None = None, job: Job | None = None) -> tuple[Path, ...]:
@@ -88,7 +47,8 @@ def generate(request: Request, *, home: str | Path | None = None, job: Job | Non
         Stopped: If asked to; finished files stay.
     """
     job = job or Job()
-    recipe, targets = _check(request)
+    request = checked(request)
+    recipe, targets = recipe_of(request), targets_of(request)
     workspace = Workspace.at(home)
     card, variant = family_of(request.variant)
     adapter = _adapter(request, variant.name)
@@ -103,46 +63,6 @@ def generate(request: Request, *, home: str | Path | None = None, job: Job | Non
         job.report(PreviewReady(path=str(path), caption=request.caption, strength=strength, seed=seed))
     job.report(StageEnded(stage="generate", result={"files": [str(path) for _, _, path in targets]}))
     return tuple(path for _, _, path in targets)
-
-
-def _check(request: Request) -> tuple[Recipe, tuple[tuple[int, float, Path], ...]]:
-    """Return recipe and (seed, strength, file) of each piece, refusing what makes no sense."""
-    if not 0 < request.seconds <= _USUAL_SECONDS[1]:
-        raise SettingError("generation.seconds", seconds=request.seconds, longest=_USUAL_SECONDS[1])
-    for name in ("steps", "shift", "guidance"):
-        value = getattr(request, name)
-        if value is not None and not 0 < value <= 1000:
-            raise SettingError("generation.bad_value", name=name, value=value)
-    if request.bpm is not None and not math.isfinite(request.bpm):
-        raise SettingError("generation.bad_value", name="bpm", value=request.bpm)
-    if request.adapter is None and request.strengths != (1.0,) and any(request.strengths):
-        raise SettingError("generation.no_adapter")
-    layer = {
-        "model.variant": request.variant, "model.path": request.model_path,
-        "compute.device": request.device, "compute.dtype": request.dtype,
-    }  # fmt: skip
-    pieces = [(seed, strength) for seed in request.seeds for strength in request.strengths]
-    targets = tuple((seed, strength, _target(request, seed, strength, len(pieces))) for seed, strength in pieces)
-    return resolve([("request", layer)]).recipe, targets
-
-
-def _target(request: Request, seed: int, strength: float, count: int) -> Path:
-    """Return the file of one piece; several pieces are told apart by seed and strength."""
-    out = Path(request.out or "")
-    parts = [request.variant, *([f"x{strength:g}"] if request.adapter else []), f"seed{seed}"]
-    if out.suffix.lower() in audio_files.WRITE_SUFFIXES:
-        return out if count == 1 else out.with_name(f"{out.stem}-{'-'.join(parts[1:])}{out.suffix}")
-    if out.suffix and not out.is_dir():
-        raise SettingError("generation.suffix", suffix=out.suffix, known=" ".join(sorted(audio_files.WRITE_SUFFIXES)))
-    return _free(out / f"acetune-{'-'.join(parts)}.flac")
-
-
-def _free(path: Path) -> Path:
-    """Return this file, or the first of -2, -3, ... that does not exist: nothing made earlier is lost."""
-    number, free = 2, path
-    while free.exists():
-        free, number = path.with_stem(f"{path.stem}-{number}"), number + 1
-    return free
 
 
 def _adapter(request: Request, variant: str) -> Adapter | None:

@@ -14,8 +14,11 @@ import torch
 
 from acetune import catalog
 from acetune.adapters.adapter import Adapter, Facts
-from acetune.annotation.annotator import ANALYSIS_RATE_HZ
-from acetune.data.track import DESCRIPTION, Source
+from acetune.annotation.annotator import ANALYSIS_RATE_HZ, Setup, Song
+from acetune.audio import files
+from acetune.data.track import DESCRIPTION, Source, Track
+from acetune.errors import UserError
+from acetune.events import Job
 from acetune.formats.format import write_checked
 from acetune.recipe import OptimSection, family_of
 
@@ -125,32 +128,58 @@ def test_the_state_of_an_optimizer_is_tensors_that_give_it_back(part):
     assert torch.equal(weight, other)
 
 
+@pytest.fixture(scope="module")
+def heard(tmp_path_factory):
+    """Return what a part says about a sound; None where it needs what is not here."""
+    folder = tmp_path_factory.mktemp("sounds")
+    setup = Setup(folder / "models", folder / "annotation", device="cpu", offline=True)
+
+    def listen(part, audio):
+        annotator = part.value()
+        if annotator.missing(setup):
+            return None
+        path = folder / "song.wav"
+        files.write(path, audio[:, None], ANALYSIS_RATE_HZ)
+        with annotator.opened(setup, Job()) as opened:
+            return opened(Song(Track(path=path.name, seconds=len(audio) / ANALYSIS_RATE_HZ), path))
+
+    return listen
+
+
 @every("annotator")
 def test_an_annotator_says_who_it_is_and_what_it_fills(part):
     annotator = part.value()
 
-    assert annotator.name
+    assert annotator.name in part.name
     assert isinstance(annotator.source, Source)
-    assert annotator.source < Source.FILE
+    assert annotator.source < Source.USER
+    assert annotator.fields
     assert set(annotator.fields) <= set(DESCRIPTION)
+    assert isinstance(annotator.pooled, bool)
+
+
+@every("annotator")
+def test_an_annotator_that_cannot_work_here_says_what_to_do(part, tmp_path):
+    missing = part.value().missing(Setup(tmp_path, tmp_path, offline=True))
+
+    assert missing is None or (isinstance(missing, UserError) and missing.message("zh") and missing.remedy("zh"))
 
 
 @every("annotator")
 @pytest.mark.parametrize(
     "audio", [tone(0), tone(440), tone(60), tone(440, 0.01)], ids=["silence", "a", "bass", "short"]
 )
-def test_an_annotator_fills_its_own_fields_and_knows_how_sure_it_is(part, audio):
-    annotator = part.value()
-    guesses = annotator.annotate(audio, ANALYSIS_RATE_HZ)
+def test_an_annotator_fills_its_own_fields_and_knows_how_sure_it_is(part, audio, heard):
+    guesses = heard(part, audio) or {}
 
-    assert set(guesses) <= set(annotator.fields)
+    assert set(guesses) <= set(part.value().fields)
     assert all(guess.value is not None for guess in guesses.values())
     assert all(guess.confidence is None or 0 <= guess.confidence <= 1 for guess in guesses.values())
 
 
 @every("annotator")
-def test_an_annotator_hears_nothing_in_silence(part):
-    assert part.value().annotate(tone(0), ANALYSIS_RATE_HZ) == {}
+def test_an_annotator_hears_nothing_in_silence(part, heard):
+    assert not heard(part, tone(0))
 
 
 @pytest.fixture

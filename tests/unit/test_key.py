@@ -1,13 +1,25 @@
 import numpy as np
 import pytest
 
+from acetune.annotation.annotator import Setup, Song
 from acetune.annotation.key import MAJOR_NAMES, MINOR_NAMES, KeyAnnotator, key, pitch_classes
+from acetune.audio.files import write
 from acetune.audio.signal import resample
 from acetune.data.keys import parse_keyscale
+from acetune.data.track import Track
+from acetune.events import Job
 
 RATE = 22_050
 SCALES = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}
 KEYS = [f"{name} major" for name in MAJOR_NAMES] + [f"{name} minor" for name in MINOR_NAMES]
+
+
+def listened(folder, audio, rate=RATE):
+    """What the annotator says about a file with this sound."""
+    write(folder / "song.wav", audio[:, None], rate)
+    song = Song(Track(path="song.wav", seconds=len(audio) / rate), folder / "song.wav")
+    with KeyAnnotator().opened(Setup(folder, folder), Job()) as listen:
+        return listen(song)
 
 
 def note(semitones, seconds, tuning=440.0):
@@ -87,13 +99,12 @@ def test_pitch_classes_start_at_c():
     assert np.argmax(pitch_classes(note(3, 2.0).astype(np.float32))) == 0
 
 
-def test_the_annotator_takes_any_rate():
-    song = resample(progression("F# minor"), RATE, 48_000)
-    guess = KeyAnnotator().annotate(song, 48_000)["keyscale"]
+def test_the_annotator_takes_any_rate(tmp_path):
+    guess = listened(tmp_path, resample(progression("F# minor"), RATE, 48_000), 48_000)["keyscale"]
 
     assert guess.value == "F# minor"
     assert 0 < guess.confidence < 1
 
 
-def test_the_annotator_says_nothing_about_silence():
-    assert KeyAnnotator().annotate(np.zeros(4 * RATE, np.float32), RATE) == {}
+def test_the_annotator_says_nothing_about_silence(tmp_path):
+    assert listened(tmp_path, np.zeros(4 * RATE, np.float32)) == {}

@@ -1,10 +1,22 @@
 import numpy as np
 import pytest
 
+from acetune.annotation.annotator import Setup, Song
 from acetune.annotation.tempo import TempoAnnotator, onset_curve, tempo
+from acetune.audio.files import write
 from acetune.audio.signal import resample
+from acetune.data.track import Track
+from acetune.events import Job
 
 RATE = 22_050
+
+
+def listened(folder, audio, rate=RATE):
+    """What the annotator says about a file with this sound."""
+    write(folder / "song.wav", 0.9 * audio[:, None], rate)
+    song = Song(Track(path="song.wav", seconds=len(audio) / rate), folder / "song.wav")
+    with TempoAnnotator().opened(Setup(folder, folder), Job()) as listen:
+        return listen(song)
 
 
 def clicks(bpm, seconds=20.0, accent=1, soft=0.4):
@@ -88,16 +100,16 @@ def test_confidence_lies_between_nought_and_one_and_falls_with_noise():
     assert 0 <= noisy.confidence < clean.confidence <= 1
 
 
-def test_a_song_that_speeds_up_is_marked_as_variable():
+def test_a_song_that_speeds_up_is_marked_as_variable(tmp_path):
     song = np.concatenate([clicks(120, 32), clicks(129, 32)])
 
     assert tempo(song).variable
-    assert TempoAnnotator().annotate(song, RATE)["bpm"].notice == "annotation.variable_tempo"
+    assert listened(tmp_path, song)["bpm"].notice == "annotation.variable_tempo"
 
 
-def test_a_steady_song_is_not():
+def test_a_steady_song_is_not(tmp_path):
     assert not tempo(clicks(120, 64)).variable
-    assert TempoAnnotator().annotate(clicks(120, 64), RATE)["bpm"].notice is None
+    assert listened(tmp_path, clicks(120, 64))["bpm"].notice is None
 
 
 def test_a_steady_song_with_a_silent_middle_is_not():
@@ -114,15 +126,15 @@ def test_a_steady_song_with_a_noisy_middle_is_not():
     assert not tempo(song).variable
 
 
-def test_the_annotator_takes_any_rate_and_rounds_to_a_tenth():
-    guess = TempoAnnotator().annotate(resample(clicks(93), RATE, 48_000), 48_000)["bpm"]
+def test_the_annotator_takes_any_rate_and_rounds_to_a_tenth(tmp_path):
+    guess = listened(tmp_path, resample(clicks(93), RATE, 48_000), 48_000)["bpm"]
 
     assert guess.value == 93.0
     assert guess.confidence == round(guess.confidence, 3)
 
 
-def test_the_annotator_says_nothing_about_silence():
-    assert TempoAnnotator().annotate(np.zeros(20 * RATE, np.float32), RATE) == {}
+def test_the_annotator_says_nothing_about_silence(tmp_path):
+    assert listened(tmp_path, np.zeros(20 * RATE, np.float32)) == {}
 
 
 def test_the_onset_curve_peaks_where_notes_begin():

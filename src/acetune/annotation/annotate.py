@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from acetune.annotation.annotator import ANALYSIS_RATE_HZ, Annotator, Guess
-from acetune.audio import files as audio_files
+from acetune.annotation.annotator import Annotator, Guess, Listen, Setup, Song
 from acetune.catalog import resolve
 from acetune.data import manifest as manifests
 from acetune.data.track import Mark, Skipped, Source, Track
 from acetune.errors import DataError, SettingError
 from acetune.events import Job, Json, Progress, StageEnded, StageStarted
+from acetune.workspace import Workspace
 
 _STAGE: Final = "annotate"
 
@@ -71,17 +72,20 @@ def annotate(
     todo = [(track, wanted) for track in manifest.tracks if (wanted := _wanted(track, chosen, overwrite))]
     job.report(StageStarted(stage=_STAGE, total=len(todo), unit="tracks"))
     skipped: list[Skipped] = []
-    for done, (track, wanted) in enumerate(todo, start=1):
-        job.check_stop(_STAGE)
-        try:
-            found = _listen(manifest.audio(track), wanted)
-        except DataError as reason:
-            skipped.append(Skipped(track.path, reason.code, reason.message()))
-            job.notice(reason.code, reason.message(), subject=track.path)
-        else:
-            _append(dataset, track, found, bool(overwrite))
-            _notice(track, wanted, found, job)
-        job.report(Progress(stage=_STAGE, done=done, total=len(todo), item=track.path))
+    with ExitStack() as stack:
+        setup = _setup()
+        opened = {annotator: stack.enter_context(annotator.opened(setup, job)) for annotator in chosen}
+        for done, (track, wanted) in enumerate(todo, start=1):
+            job.check_stop(_STAGE)
+            try:
+                found = _listen(Song(track, manifest.audio(track)), wanted, opened)
+            except DataError as reason:
+                skipped.append(Skipped(track.path, reason.code, reason.message()))
+                job.notice(reason.code, reason.message(), subject=track.path)
+            else:
+                _append(dataset, track, found, bool(overwrite))
+                _notice(track, wanted, found, job)
+            job.report(Progress(stage=_STAGE, done=done, total=len(todo), item=track.path))
     manifests.compact(dataset)
     result = AnnotateResult(len(todo) - len(skipped), len(manifest.tracks) - len(todo), tuple(skipped))
     counts: dict[str, Json] = {"written": result.written, "kept": result.kept, "skipped": len(skipped)}
@@ -107,21 +111,26 @@ def _wanted(track: Track, chosen: Sequence[Annotator], overwrite: Sequence[str])
     }
 
 
-def _listen(path: Path, wanted: Mapping[str, Annotator]) -> Mapping[str, _Heard]:
+def _setup() -> Setup:
+    """Return what annotators may use."""
+    workspace = Workspace.at()
+    return Setup(workspace.models, workspace.home / "annotation")
+
+
+def _listen(song: Song, wanted: Mapping[str, Annotator], opened: Mapping[Annotator, Listen]) -> Mapping[str, _Heard]:
     """Return what the annotators hear in a song.
 
     Raises:
         DataError: If it cannot be read, or nothing is heard.
     """
-    audio = audio_files.read_mono(path, ANALYSIS_RATE_HZ)
     found = {
         field: _Heard(guess, annotator.source)
         for annotator in dict.fromkeys(wanted.values())
-        for field, guess in annotator.annotate(audio, ANALYSIS_RATE_HZ).items()
+        for field, guess in opened[annotator](song).items()
         if field in wanted
     }
     if not found:
-        raise DataError("annotation.not_found", path=path, fields=", ".join(wanted))
+        raise DataError("annotation.not_found", path=song.path, fields=", ".join(wanted))
     return found
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from acetune.annotation.annotator import ANALYSIS_RATE_HZ, Guess
-from acetune.audio.signal import Samples, resample
+from acetune.annotation.annotator import ANALYSIS_RATE_HZ, Guess, Listen, Setup, Song
+from acetune.audio.signal import Samples
 from acetune.data.track import Source
+from acetune.events import Job
 
 #: The 24 usual names in ACE-Step's spelling, from C upwards.
 MAJOR_NAMES = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
@@ -57,11 +59,20 @@ class KeyAnnotator:
     name = "key"
     fields = ("keyscale",)
     source = Source.SIGNAL
+    pooled = True
 
-    def annotate(self, audio: Samples, rate_hz: int) -> Mapping[str, Guess]:
-        """Return the key; nothing for silence and for sound without pitch."""
-        found = key(resample(audio, rate_hz, ANALYSIS_RATE_HZ))
-        return {} if found is None else {"keyscale": Guess(found.keyscale, round(found.confidence, 3))}
+    def missing(self, setup: Setup) -> None:
+        """Return None: it needs nothing."""
+
+    def opened(self, setup: Setup, job: Job) -> AbstractContextManager[Listen]:
+        """Return a block with a function that tells the key of a song."""
+        return nullcontext(_listen)
+
+
+def _listen(song: Song) -> Mapping[str, Guess]:
+    """Return the key; nothing for silence and for sound without pitch."""
+    found = song.heard(key)
+    return {} if found is None else {"keyscale": Guess(found.keyscale, round(found.confidence, 3))}
 
 
 def key(audio: Samples) -> KeyEstimate | None:

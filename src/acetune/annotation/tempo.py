@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from acetune.annotation.annotator import ANALYSIS_RATE_HZ, Guess
-from acetune.audio.signal import Samples, resample
+from acetune.annotation.annotator import ANALYSIS_RATE_HZ, Guess, Listen, Setup, Song
+from acetune.audio.signal import Samples
 from acetune.data.track import Source
+from acetune.events import Job
 
 _WINDOW = 2048
 _HOP = 220
@@ -55,14 +57,23 @@ class TempoAnnotator:
     name = "tempo"
     fields = ("bpm",)
     source = Source.SIGNAL
+    pooled = True
 
-    def annotate(self, audio: Samples, rate_hz: int) -> Mapping[str, Guess]:
-        """Return the tempo, rounded to the tenth that it is good for; nothing where there is no beat."""
-        found = tempo(resample(audio, rate_hz, ANALYSIS_RATE_HZ))
-        if found is None:
-            return {}
-        notice = "annotation.variable_tempo" if found.variable else None
-        return {"bpm": Guess(round(found.bpm, 1), round(found.confidence, 3), notice)}
+    def missing(self, setup: Setup) -> None:
+        """Return None: it needs nothing."""
+
+    def opened(self, setup: Setup, job: Job) -> AbstractContextManager[Listen]:
+        """Return a block with a function that tells the tempo of a song."""
+        return nullcontext(_listen)
+
+
+def _listen(song: Song) -> Mapping[str, Guess]:
+    """Return the tempo, rounded to the tenth that it is good for; nothing where there is no beat."""
+    found = song.heard(tempo)
+    if found is None:
+        return {}
+    notice = "annotation.variable_tempo" if found.variable else None
+    return {"bpm": Guess(round(found.bpm, 1), round(found.confidence, 3), notice)}
 
 
 def tempo(audio: Samples) -> TempoEstimate | None:

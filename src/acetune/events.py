@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from acetune.errors import Stopped
+from acetune.errors import AcetuneError, Stopped
 
 Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
 
@@ -96,12 +96,16 @@ class Saved(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Noticed(Event):
-    """Something the user should know; `code` is stable, `severity` is info, warning or error."""
+    """Something the user should know; `severity` is info, warning or error.
+
+    `code` is stable and with `params` gives the sentence in any language; `message` is the English one.
+    """
 
     code: str
     message: str
     severity: str = "warning"
     subject: str = ""
+    params: dict[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +143,11 @@ def from_line(line: str) -> Event | None:
         return None
 
 
+def plain(value: object) -> Json:
+    """Return a parameter of a message as JSON can hold it, so that the message formats it as before."""
+    return value if value is None or isinstance(value, (bool, int, float)) else str(value)
+
+
 def _nobody(event: Event) -> None:
     """Drop an event."""
 
@@ -159,6 +168,13 @@ class Job:
 
     report: Callable[[Event], None] = _nobody
     stop_requested: Callable[[], bool] = _never
+
+    def tell(self, finding: AcetuneError, *, severity: str = "warning", subject: str = "") -> None:
+        """Report something the user should know, which is no reason to end."""
+        params: dict[str, Json] = {name: plain(value) for name, value in finding.params.items()}
+        self.report(
+            Noticed(code=finding.code, message=finding.message(), severity=severity, subject=subject, params=params)
+        )
 
     def notice(self, code: str, message: str, *, severity: str = "warning", subject: str = "") -> None:
         """Report something the user should know."""

@@ -21,7 +21,7 @@ from typing import Final, TypeAlias
 from acetune import compute, errors
 from acetune.catalog import attribute
 from acetune.errors import AcetuneError, DataError
-from acetune.events import Job, Json, Progress
+from acetune.events import Job, Json, Progress, plain
 
 #: What a worker does with one item.
 Task: TypeAlias = Callable[[str], Json]
@@ -207,10 +207,5 @@ def _answer(task: Task, item: str) -> dict[str, Json]:
     try:
         return {"result": task(item)}
     except AcetuneError as error:
-        params: dict[str, Json] = {name: _plain(value) for name, value in error.params.items()}
+        params: dict[str, Json] = {name: plain(value) for name, value in error.params.items()}
         return {"error": type(error).__name__, "code": error.code, "params": params}
-
-
-def _plain(value: object) -> Json:
-    """Return a parameter of an error as JSON can hold it."""
-    return value if isinstance(value, (bool, int, float)) or value is None else str(value)

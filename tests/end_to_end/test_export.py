@@ -183,4 +183,4 @@ def test_an_adapter_that_diffusers_would_ignore_says_so(album: Path, home: Path)
     settings = {**QUICK, "data.dataset": str(album), "adapter.targets": "mlp.up_proj,v_proj", "guard.validate_every": 0}
     acetune.train(resolve([("test", settings)]).recipe, name="run", home=home, job=Job(seen.append))
 
-    assert any(isinstance(event, Noticed) and event.code == "export.caveat" for event in seen)
+    assert any(isinstance(event, Noticed) and event.code == "formats.not_for_diffusers" for event in seen)

@@ -2,8 +2,9 @@ import json
 
 import pytest
 
-from acetune.errors import Stopped
+from acetune.errors import DataError, Stopped
 from acetune.events import (
+    Event,
     Job,
     Noticed,
     Progress,
@@ -13,6 +14,7 @@ from acetune.events import (
     from_line,
     to_line,
 )
+from acetune.monitor.words import sentence
 
 STEP = StepDone(step=12, loss=0.81, lr=1e-4, grad_norm=0.5, seconds=0.1, epoch=3, time=1.0)
 
@@ -95,3 +97,17 @@ def test_the_result_of_one_end_is_not_that_of_another():
 def test_events_cannot_be_changed():
     with pytest.raises(AttributeError):
         STEP.loss = 0.0
+
+
+def test_a_told_finding_keeps_what_another_language_needs() -> None:
+    heard: list[Event] = []
+
+    Job(heard.append).tell(DataError("data.too_short", path="a.wav", seconds=0.1, least=0.5), subject="a.wav")
+
+    assert heard[0].message == "a.wav lasts 0.10 s; a track needs at least 0.5 s."
+    assert from_line(to_line(heard[0])) == heard[0]
+    assert sentence(heard[0], "zh") == DataError("data.too_short", **heard[0].params).message("zh") != heard[0].message
+
+
+def test_a_notice_without_a_text_here_is_shown_as_it_came() -> None:
+    assert sentence(Noticed(code="future.thing", message="Something new."), "zh") == "Something new."

@@ -102,8 +102,8 @@ def _announce(repository: Repository, folder: Path, todo: int, job: Job) -> None
     free = shutil.disk_usage(folder).free
     if free < todo:
         raise DiskFull("weights.no_room", path=folder, size=in_gb(todo), free=in_gb(free))
-    text = f"Downloading {in_gb(todo)} of {repository.id} (licence: {repository.licence}) to {folder}."
-    job.notice("weights.downloading", text, severity="info", subject=repository.id)
+    facts = {"size": in_gb(todo), "repository": repository.id, "licence": repository.licence, "folder": folder}
+    job.tell(MissingDependency("weights.downloading", **facts), severity="info", subject=repository.id)
     job.report(StageStarted(stage=STAGE, total=todo, unit="bytes"))
 
 

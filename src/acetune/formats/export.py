@@ -9,7 +9,7 @@ from acetune import catalog, compute
 from acetune.adapters import adapter as adapters
 from acetune.adapters import attach
 from acetune.adapters.adapter import Adapter
-from acetune.errors import SettingError
+from acetune.errors import AcetuneError, SettingError
 from acetune.events import Job, Saved, StageEnded, StageStarted
 from acetune.families.adapter_names import read_adapter
 from acetune.families.family import ModelFamily
@@ -67,9 +67,9 @@ def export(
         moved = export_checked(form, adapter, card, target, dtype, Bench(family, network))
         caveat = form.caveat(adapter, card)
         if caveat:
-            job.notice("export.caveat", caveat, subject=target.name)
+            job.tell(caveat, subject=target.name)
         job.report(Saved(path=str(target), what=form.name, step=adapter.facts.step))
-        job.notice("export.checked", f"{target.name}: all keys match, forward differs by {moved:.1e}.", severity="info")
+        job.tell(AcetuneError("formats.checked", name=target.name, moved=moved), severity="info")
         written.append(target)
     job.report(StageEnded(stage="export", result={"files": [str(path) for path in written]}))
     return tuple(written)

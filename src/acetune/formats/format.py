@@ -12,7 +12,7 @@ from torch import nn
 from acetune import files
 from acetune.adapters import attach
 from acetune.adapters.adapter import Adapter
-from acetune.errors import AcetuneError, CorruptFile
+from acetune.errors import AcetuneError, CorruptFile, WrongAdapter
 from acetune.families.family import FamilyCard, ModelFamily
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ class Format(Protocol):
         """Return the file or folder that `write` makes."""
         ...
 
-    def caveat(self, adapter: Adapter, card: FamilyCard) -> str | None:
-        """Return in a sentence which program will not read this adapter, or None."""
+    def caveat(self, adapter: Adapter, card: FamilyCard) -> WrongAdapter | None:
+        """Return which program will not read this adapter, or None."""
         ...
 
     def write(self, adapter: Adapter, card: FamilyCard, target: Path, dtype: torch.dtype) -> None:

@@ -9,6 +9,7 @@ import torch
 
 from acetune import files
 from acetune.adapters.adapter import HEADER, Adapter, Facts
+from acetune.errors import WrongAdapter
 from acetune.families.adapter_names import official, read_adapter
 from acetune.families.family import FamilyCard
 from acetune.storage import save_tensors
@@ -27,7 +28,7 @@ class PeftFolder:
         """Return the folder that `write` makes."""
         return folder / stem
 
-    def caveat(self, adapter: Adapter, card: FamilyCard) -> str | None:
+    def caveat(self, adapter: Adapter, card: FamilyCard) -> WrongAdapter | None:
         """Return None: PEFT reads whatever it wrote."""
         return None
 

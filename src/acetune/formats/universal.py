@@ -15,6 +15,7 @@ import torch
 
 from acetune import files
 from acetune.adapters.adapter import HEADER, Adapter, Facts
+from acetune.errors import WrongAdapter
 from acetune.families.adapter_names import official, read_adapter
 from acetune.families.family import FamilyCard
 from acetune.storage import save_tensors
@@ -31,12 +32,12 @@ class Universal:
         """Return the file that `write` makes."""
         return folder / f"{stem}.safetensors"
 
-    def caveat(self, adapter: Adapter, card: FamilyCard) -> str | None:
+    def caveat(self, adapter: Adapter, card: FamilyCard) -> WrongAdapter | None:
         """Return a warning where diffusers would load nothing: it knows official files by their q and k projections."""
         names = [card.official_name(module) for module in adapter.facts.modules]
         if any("q_proj" in name or "k_proj" in name for name in names):
             return None
-        return "diffusers will load nothing of this adapter: it has no q or k projection; ComfyUI and PEFT read it."
+        return WrongAdapter("formats.not_for_diffusers")
 
     def write(self, adapter: Adapter, card: FamilyCard, target: Path, dtype: torch.dtype) -> None:
         """Write the file; see `acetune.formats.format.Format.write`."""

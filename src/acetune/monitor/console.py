@@ -16,7 +16,7 @@ from acetune.events import (
     Validated,
 )
 from acetune.monitor.lines import TRAIN, Line, line_for
-from acetune.monitor.words import Words
+from acetune.monitor.words import Words, sentence
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -101,8 +101,9 @@ class Console:
 
     def _notice(self, event: Noticed) -> str:
         """Return a notice in words; the subject is named where the sentence does not."""
-        subject = f"{event.subject}: " if event.subject and event.subject not in event.message else ""
-        return f"{self._words.find(event.severity, event.severity)}: {subject}{event.message}"
+        text = sentence(event, self._words.language)
+        subject = f"{event.subject}: " if event.subject and event.subject not in text else ""
+        return f"{self._words.find(event.severity, event.severity)}: {subject}{text}"
 
     def _sentence(self, event: Validated | Saved | PreviewReady) -> str:
         """Return what happened as one line."""

@@ -12,7 +12,7 @@ from acetune.events import PreviewReady
 from acetune.monitor.lines import amount, clock
 from acetune.monitor.markup import code, facts, fold, paragraph, section, table
 from acetune.monitor.summary import Summary, Verdict
-from acetune.monitor.words import Words
+from acetune.monitor.words import Words, sentence
 from acetune.recipe import dump, family_of
 
 #: Audio that browsers play; nothing else is ever put into a page.
@@ -120,7 +120,7 @@ def held_out_units(summary: Summary, words: Words) -> str:
 
 def notices(summary: Summary, words: Words) -> str:
     """Return skipped songs and warnings, each once."""
-    seen = dict.fromkeys((n.subject, n.message) for n in summary.notices if n.severity != "info")
+    seen = dict.fromkeys((n.subject, sentence(n, words.language)) for n in summary.notices if n.severity != "info")
     warnings = summary.plan.get("warnings")
     planned = [("", str(text)) for text in warnings] if isinstance(warnings, list) else []
     rows = [(subject or "-", message) for subject, message in dict.fromkeys([*planned, *seen])]

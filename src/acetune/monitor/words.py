@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
+from acetune.errors import AcetuneError
+from acetune.events import Noticed
+
 #: Languages that have texts.
 LANGUAGES = ("en", "zh")
 
@@ -45,6 +48,16 @@ class Words:
             if entry is not None:
                 return {"message": entry} if isinstance(entry, str) else entry
         raise KeyError(f"no text {self.area}.{name}")
+
+
+def sentence(notice: Noticed, language: str) -> str:
+    """Return what a notice says; in English where it is of another version and its code has no text here."""
+    if language == "en":
+        return notice.message
+    try:
+        return AcetuneError(notice.code, **notice.params).message(language)
+    except (KeyError, ValueError):
+        return notice.message
 
 
 @cache

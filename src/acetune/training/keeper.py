@@ -104,7 +104,7 @@ class Keeper:
             export_checked(form, adapter, card, target, _DTYPE, bench)
             caveat = form.caveat(adapter, card)
             if caveat:
-                self._job.notice("export.caveat", caveat, subject=target.name)
+                self._job.tell(caveat, subject=target.name)
             self._job.report(Saved(path=self._relative(target), what=name, step=step))
             written.append(target)
         found = self._final_difference(step)

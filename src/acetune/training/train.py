@@ -15,7 +15,15 @@ from acetune import catalog, compute, files
 from acetune.adapters import adapter as adapters
 from acetune.encoding.cache import Cache
 from acetune.encoding.encode import encode_set, load_dataset
-from acetune.errors import AcetuneError, OutOfMemory, ResourceError, SettingError, Stopped, TrainingDiverged
+from acetune.errors import (
+    AcetuneError,
+    CorruptFile,
+    OutOfMemory,
+    ResourceError,
+    SettingError,
+    Stopped,
+    TrainingDiverged,
+)
 from acetune.events import Job, Noticed, StageEnded, StageStarted, StepDone
 from acetune.families.family import ModelFamily
 from acetune.planning.plan import plan_for
@@ -166,7 +174,7 @@ def _train(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainRes
     encoded, _ = encode_set(manifest, recipe, family, Cache(workspace.cache), job)
     found = checkpoint.newest(run)
     if found and not checkpoint.is_last(run, found[1]):
-        job.notice("training.older_checkpoint", f"The last checkpoint is damaged; going on from step {found[0].step}.")
+        job.tell(CorruptFile("training.older_checkpoint", step=found[0].step))
     session = Session.build(recipe, family, encoded, run.name, found[0].dtype if found else None)
     keeper = Keeper(run, session, job)
     start = _restore(run, session, keeper, job, found)
@@ -193,7 +201,7 @@ def _restore(run: Run, session: Session, keeper: Keeper, job: Job, found: tuple[
     if state.step > session.length.steps:
         raise SettingError("training.shorter", run=run.name, done=state.step, steps=session.length.steps)
     if state.threads != keeper.threads and session.device.type == "cpu":
-        job.notice("training.threads", f"The run used {state.threads} threads before; bits may differ now.")
+        job.tell(SettingError("training.threads", before=state.threads, now=keeper.threads))
     trained = adapters.load(folder / "adapter.safetensors").facts.fingerprint
     if trained != session.facts.fingerprint:
         raise SettingError("training.other_base", run=run.name)

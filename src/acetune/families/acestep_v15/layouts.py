@@ -192,9 +192,8 @@ def _check_kind(variant: Variant, source: Source, path: Path, job: Job) -> None:
     """Say so where a configuration contradicts the variant: same sizes, another way of training and sampling."""
     stated = source.config.get("is_turbo")
     if stated is not None and bool(stated) != (variant.sampling.guidance == 1.0):
-        kind = "a turbo (distilled)" if stated else "a base or sft"
-        text = f"{path} says that it is {kind} checkpoint; it is used as {variant.name}, as you asked."
-        job.notice("weights.another_kind", text, subject=str(path))
+        kind = "turbo" if stated else "base or sft"
+        job.tell(DataError("weights.another_kind", path=path, kind=kind, variant=variant.name), subject=str(path))
 
 
 def _check_widths(variant: Variant, source: Source, path: Path) -> None:

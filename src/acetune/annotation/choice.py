@@ -1,0 +1,131 @@
+"""Who listens, in which order, and for what: decided before anything is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Final
+
+from acetune.annotation.annotator import Annotator, Setup
+from acetune.catalog import names, resolve
+from acetune.data.track import Source, Track
+from acetune.errors import DataError, SettingError
+
+#: What a song without a singer has not.
+_SUNG: Final = ("lyrics", "line_times", "language")
+
+
+def choose(wanted: Sequence[str] | None, setup: Setup) -> tuple[Annotator, ...]:
+    """Return annotators in the order of the catalogue, which is the order of work.
+
+    Args:
+        wanted: Names of the catalogue; None for all that can work here.
+        setup: What they may use.
+
+    Raises:
+        SettingError: If there is no such annotator.
+        AcetuneError: What one of those that were named lacks here, and how to get it.
+    """
+    known = names("annotator")
+    asked = known if wanted is None else wanted
+    found: dict[str, Annotator] = {name: resolve("annotator", name)() for name in dict.fromkeys(asked)}
+    lacking = {name: annotator.missing(setup) for name, annotator in found.items()}
+    for error in lacking.values():
+        if error is not None and wanted is not None:
+            raise error
+    return tuple(found[name] for name in known if name in found and lacking[name] is None)
+
+
+def passes(chosen: Sequence[Annotator]) -> tuple[tuple[Annotator, ...], ...]:
+    """Return who works together: pooled annotators that follow each other; each of the others alone."""
+    groups: list[list[Annotator]] = []
+    for annotator in chosen:
+        if annotator.pooled and groups and groups[-1][0].pooled:
+            groups[-1].append(annotator)
+        else:
+            groups.append([annotator])
+    return tuple(map(tuple, groups))
+
+
+def check_overwrite(overwrite: Sequence[str], chosen: Sequence[Annotator]) -> None:
+    """Refuse a field that nobody would find anew.
+
+    Raises:
+        SettingError: If there is one.
+    """
+    known = {field for annotator in chosen for field in annotator.fields}
+    for field in overwrite:
+        if field not in known:
+            raise SettingError("annotation.bad_overwrite", field=field, known=", ".join(sorted(known)))
+
+
+def select(tracks: Sequence[Track], patterns: Sequence[str]) -> tuple[Track, ...]:
+    """Return the tracks whose path or file name fits one of the patterns, such as ``live/*`` or ``*.mp3``.
+
+    Args:
+        tracks: Of a data set.
+        patterns: As a shell has them; none stands for all tracks.
+
+    Raises:
+        DataError: If a pattern fits no track.
+    """
+    fitting: set[str] = set()
+    for pattern in patterns:
+        fits = {track.path for track in tracks if _fits(track.path, pattern)}
+        if not fits:
+            raise DataError("annotation.no_track", pattern=pattern, count=len(tracks))
+        fitting |= fits
+    return tuple(track for track in tracks if not patterns or track.path in fitting)
+
+
+def wanted(
+    track: Track, group: Sequence[Annotator], overwrite: Collection[str] | None, found: Mapping[str, Source]
+) -> dict[str, Annotator]:
+    """Return the fields to find for a track, with who finds them: the first of the group that may.
+
+    Args:
+        track: What is known of it.
+        group: Annotators that work together.
+        overwrite: Fields to find anew where the same or a lower source filled them; None for every field, known or not.
+        found: What was found in this round already, and by whom; only a higher source looks again.
+    """
+    fields: dict[str, Annotator] = {}
+    for annotator in group:
+        for field in annotator.fields:
+            if field not in fields and _wants(annotator, field, track, overwrite, found):
+                fields[field] = annotator
+    return fields
+
+
+def _wants(
+    annotator: Annotator, field: str, track: Track, overwrite: Collection[str] | None, found: Mapping[str, Source]
+) -> bool:
+    """Whether an annotator shall find a field of a track."""
+    if any(not getattr(track, need) for need in needs(annotator)):
+        return False
+    if field == "line_times" and "lyrics" in annotator.fields:
+        field = "lyrics"  # times belong to the lines of the same source
+    if field in found:
+        return annotator.source > found[field]
+    said = track.source_of(field)
+    if overwrite is None:
+        return True
+    if said is not None:
+        return field in overwrite and said <= annotator.source
+    return field in overwrite or field not in _SUNG or not _nobody_sings(track, annotator)
+
+
+def needs(annotator: Annotator) -> tuple[str, ...]:
+    """Return the fields that must be known before an annotator can say anything."""
+    return getattr(annotator, "needs", ())
+
+
+def _nobody_sings(track: Track, annotator: Annotator) -> bool:
+    """Whether a source that is at least as good said that a song is instrumental."""
+    said = track.source_of("instrumental")
+    return bool(track.instrumental) and said is not None and said >= annotator.source
+
+
+def _fits(path: str, pattern: str) -> bool:
+    """Whether a pattern fits a path or its last part."""
+    return fnmatchcase(path, pattern) or fnmatchcase(path.rpartition("/")[2], pattern)

@@ -23,7 +23,8 @@ from acetune.errors import AcetuneError, CorruptFile, DiskFull, NotWritable, Set
 #: Part of the name of everything that is being written.
 DRAFT = ".draft-"
 _NAME = re.compile(r"[^\W_][\w.-]{0,63}")
-_DEVICES = {"con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10)}
+#: Names that Windows keeps for itself, whatever their suffix.
+DEVICE_NAMES = frozenset({"con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10)})
 
 
 def write_text(path: Path, text: str) -> None:
@@ -161,7 +162,7 @@ def check_name(name: str, what: str) -> str:
     Raises:
         SettingError: If it has separators, leading dots, device names or more than 64 characters.
     """
-    if not _NAME.fullmatch(name) or name.rstrip(".") != name or name.split(".")[0].lower() in _DEVICES:
+    if not _NAME.fullmatch(name) or name.rstrip(".") != name or name.split(".")[0].lower() in DEVICE_NAMES:
         raise SettingError("files.bad_name", name=name, what=what)
     return name
 

@@ -60,6 +60,23 @@ def read_json(path: Path) -> object:
         raise CorruptFile("files.not_json", path=path, cause=cause) from cause
 
 
+def append_line(path: Path, line: bytes) -> None:
+    """Add a line to a file and put it on the disk now; half a line of a killed process is ended first.
+
+    Args:
+        path: The file; it need not exist, its folder must.
+        line: With its end.
+
+    Raises:
+        DiskFull: If there is no room.
+        NotWritable: If the folder may not be written.
+    """
+    with disk_errors(path), path.open("a+b") as stream:
+        stream.write(line if _ends_whole(path) else b"\n" + line)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
 @contextmanager
 def draft_file(path: Path) -> Iterator[Path]:
     """Yield a path to write to; it becomes ``path`` if the block succeeds and vanishes if not.
@@ -165,6 +182,15 @@ def check_name(name: str, what: str) -> str:
     if not _NAME.fullmatch(name) or name.rstrip(".") != name or name.split(".")[0].lower() in DEVICE_NAMES:
         raise SettingError("files.bad_name", name=name, what=what)
     return name
+
+
+def _ends_whole(path: Path) -> bool:
+    """Whether a file is empty or its last line has an end."""
+    with path.open("rb") as stream:
+        if stream.seek(0, os.SEEK_END) == 0:
+            return True
+        stream.seek(-1, os.SEEK_END)
+        return stream.read(1) == b"\n"
 
 
 def _flush(file: Path, mode: int) -> None:

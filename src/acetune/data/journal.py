@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from acetune.data.rows import marks_from_json, marks_to_json, read_value, to_lin
 from acetune.data.settings import INNER
 from acetune.data.track import Mark, Track
 from acetune.events import Json
-from acetune.files import disk_errors
+from acetune.files import append_line, disk_errors
 
 
 @dataclass(frozen=True)
@@ -45,13 +44,8 @@ def append(folder: Path, result: Result) -> None:
         DiskFull: If there is no room.
         NotWritable: If the folder may not be written.
     """
-    path = _file(folder)
     values = {name: value_to_json(value) for name, value in result.values.items()}
-    line = to_line({**vars(result), "values": values, "marks": marks_to_json(result.marks)})
-    with disk_errors(path), path.open("a+b") as stream:
-        stream.write(line if _ends_whole(path) else b"\n" + line)
-        stream.flush()
-        os.fsync(stream.fileno())
+    append_line(_file(folder), to_line({**vars(result), "values": values, "marks": marks_to_json(result.marks)}))
 
 
 def read_results(folder: Path) -> tuple[Result, ...]:
@@ -78,15 +72,6 @@ def _result(line: bytes) -> Result | None:
         return Result(str(row["path"]), MappingProxyType(values), marks, bool(row["overwrite"]))
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
-
-
-def _ends_whole(path: Path) -> bool:
-    """Whether a file is empty or its last line has an end."""
-    with path.open("rb") as stream:
-        if stream.seek(0, os.SEEK_END) == 0:
-            return True
-        stream.seek(-1, os.SEEK_END)
-        return stream.read(1) == b"\n"
 
 
 def _file(folder: Path) -> Path:

@@ -96,8 +96,8 @@ def save(manifest: Manifest) -> None:
         DiskFull: If there is no room.
         NotWritable: If the folder may not be written.
     """
-    with _held(manifest.folder):
-        _write(manifest)
+    with held(manifest.folder):
+        write(manifest)
 
 
 def update(folder: Path, change: Callable[[Manifest | None], Manifest]) -> Manifest:
@@ -111,9 +111,9 @@ def update(folder: Path, change: Callable[[Manifest | None], Manifest]) -> Manif
         DataError: As `read` raises it.
         SettingError: If another process holds the data set for long.
     """
-    with _held(folder):
+    with held(folder):
         manifest = change(read(folder))
-        _write(manifest)
+        write(manifest)
     return manifest
 
 
@@ -147,12 +147,19 @@ def append_results(
         NotWritable: If the folder may not be written.
     """
     said = {name: value for name, value in values.items() if value is not None}
-    with _held(folder):
+    with held(folder):
         journal.append(folder, journal.Result(path, said, {name: marks[name] for name in said}, overwrite))
 
 
-def _write(manifest: Manifest) -> None:
-    """Write settings and tracks, then drop the journal: killed in between, its lines change nothing."""
+def write(manifest: Manifest) -> None:
+    """Write settings and tracks, then drop the journal: killed in between, its lines change nothing.
+
+    For whoever holds the data set already; everybody else calls `update`.
+
+    Raises:
+        DiskFull: If there is no room.
+        NotWritable: If the folder may not be written.
+    """
     write_settings(manifest.folder, manifest.settings)
     lines = (to_line(to_row(track)) for track in manifest.tracks)
     write_bytes(manifest.folder / MANIFEST, b"".join(lines))
@@ -193,8 +200,13 @@ def _check(folder: Path) -> None:
 
 
 @contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """Hold the data set; others hold it for moments, so that a short wait is enough."""
+def held(folder: Path) -> Iterator[None]:
+    """Hold the data set; others hold it for moments, so that a short wait is enough.
+
+    Raises:
+        DataError: If the folder is missing.
+        SettingError: If another process holds the data set for long.
+    """
     _check(folder)
     with ExitStack() as stack:
         _wait(stack, folder, time.monotonic() + _PATIENCE_SECONDS)

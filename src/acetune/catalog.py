@@ -28,24 +28,41 @@ VERBS = {
 }
 
 #: What can be done with a data set; `acetune.data` and the command group `data` have the same names.
-DATA_VERBS: dict[str, str] = {}
+DATA_VERBS: dict[str, str] = {
+    "import-tensors": "acetune.encoding.import_tensors:import_tensors",
+}
 
 #: Model families: the torch-free card, which names the rest.
 FAMILIES = {
     "acestep_v15": "acetune.families.acestep_v15.variants:CARD",
 }
 
+#: What reads the songs that other trainers of a family have encoded.
+TENSORS = {
+    "acestep_v15": "acetune.families.acestep_v15.foreign_tensors:READER",
+}
+
 ANNOTATORS = {
     "tempo": "acetune.annotation.tempo:TempoAnnotator",
     "key": "acetune.annotation.key:KeyAnnotator",
+    "language": "acetune.annotation.language:LanguageAnnotator",
 }
 
 OPTIMIZERS = {
     "adamw": "acetune.training.optim:adamw",
+    "adamw-8bit": "acetune.training.optim:adamw_8bit",
+    "adafactor": "acetune.training.optim:adafactor",
+    "lion": "acetune.training.optim:lion",
+    "muon": "acetune.training.optim:muon",
+    "prodigy": "acetune.training.optim:prodigy",
+    "prodigy-schedule-free": "acetune.training.optim:prodigy_schedule_free",
 }
 
 SCHEDULES = {
     "cosine": "acetune.training.optim:cosine",
+    "cosine-restarts": "acetune.training.optim:cosine_restarts",
+    "linear": "acetune.training.optim:linear",
+    "rex": "acetune.training.optim:rex",
     "constant": "acetune.training.optim:constant",
 }
 
@@ -58,6 +75,7 @@ _TABLES = {
     "verb": VERBS,
     "data": DATA_VERBS,
     "family": FAMILIES,
+    "tensors": TENSORS,
     "annotator": ANNOTATORS,
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,

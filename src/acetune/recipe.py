@@ -123,7 +123,7 @@ class ObjectiveSection(Section):
 class OptimSection(Section):
     """How weights are updated."""
 
-    name: str = knob("adamw", "Optimizer.")
+    name: str = knob("adamw", "Optimizer: adamw, adamw-8bit, adafactor, lion, muon, prodigy or prodigy-schedule-free.")
     lr: float = knob(1e-4, "Peak learning rate.", gt=0, le=1)
     beta1: float = knob(0.9, "Memory of the gradient.", ge=0, lt=1, expert=True)
     beta2: float = knob(0.999, "Memory of the squared gradient.", ge=0, lt=1, expert=True)
@@ -135,7 +135,7 @@ class OptimSection(Section):
 class ScheduleSection(Section):
     """How long, and how the learning rate moves."""
 
-    name: str = knob("cosine", "Shape of the learning rate after warm-up.")
+    name: str = knob("cosine", "Learning rate after warm-up: cosine, cosine-restarts, linear, rex or constant.")
     steps: int | None = knob(None, "Optimizer updates; empty lets the planner choose.", ge=1, le=10**7, free=True)
     epochs: float | None = knob(None, "Passes over the songs, in place of steps.", gt=0, le=10**6, free=True)
     warmup: int | None = knob(

@@ -39,9 +39,30 @@ def test_resuming_continues_to_the_bit(recipe: Recipes, home: Path, changes: dic
     assert losses(whole.folder) == losses(halves.folder)
 
 
-def test_validation_and_saving_do_not_change_the_training(recipe: Recipes, home: Path) -> None:
-    busy = acetune.train(recipe(guard__validate_every=1, guard__save_every=1), name="busy", home=home)
-    quiet = acetune.train(recipe(guard__validate_every=0, guard__save_every=0), name="quiet", home=home)
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("optimizer", "schedule", "lr"),
+    [
+        ("adafactor", "linear", 1e-3),
+        ("lion", "rex", 1e-4),
+        ("muon", "cosine-restarts", 1e-3),
+        ("prodigy", "cosine", 1.0),
+        ("prodigy-schedule-free", "constant", 1.0),
+    ],
+)
+def test_resuming_continues_to_the_bit_with_any_optimizer(
+    recipe: Recipes, home: Path, optimizer: str, schedule: str, lr: float
+) -> None:
+    changes = {"optim__name": optimizer, "schedule__name": schedule, "optim__lr": lr}
+    test_resuming_continues_to_the_bit(recipe, home, changes)
+
+
+@pytest.mark.parametrize("changes", [{}, {"optim__name": "prodigy-schedule-free", "optim__lr": 1.0}])
+def test_validation_and_saving_do_not_change_the_training(
+    recipe: Recipes, home: Path, changes: dict[str, object]
+) -> None:
+    busy = acetune.train(recipe(guard__validate_every=1, guard__save_every=1, **changes), name="busy", home=home)
+    quiet = acetune.train(recipe(guard__validate_every=0, guard__save_every=0, **changes), name="quiet", home=home)
 
     assert same(weights(busy.folder), weights(quiet.folder))
 

@@ -6,13 +6,13 @@ exactly where the run stopped.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from acetune import files
 from acetune.adapters import adapter as adapters
@@ -20,9 +20,11 @@ from acetune.adapters.adapter import Adapter
 from acetune.errors import CorruptFile, UserError, WrongAdapter
 from acetune.run import Run
 from acetune.storage import save_tensors
+from acetune.training.updater import Updater, numbers_of, put_back, tensors_of
 
 #: Layout of a checkpoint; newer ones are refused.
 VERSION = 1
+_NUMBERS = "numbers"
 
 
 @dataclass(frozen=True)
@@ -46,15 +48,15 @@ class State:
     parts: str
 
 
-def save(run: Run, state: State, adapter: Adapter, optimizer: torch.optim.Optimizer, names: list[str]) -> Path:
+def save(run: Run, state: State, adapter: Adapter, optimizer: Updater, parameters: Mapping[str, nn.Parameter]) -> Path:
     """Write a checkpoint and point ``last`` to it; one of this step that exists already is kept.
 
     Args:
         run: Where.
         state: What else to remember.
         adapter: In float32, scale not baked.
-        optimizer: Its per-parameter tensors are saved.
-        names: Parameter names in the optimizer's order.
+        optimizer: Its whole state is saved.
+        parameters: What it updates, by name.
 
     Raises:
         DiskFull, NotWritable: As the file system says; nothing is left half-written.
@@ -63,7 +65,8 @@ def save(run: Run, state: State, adapter: Adapter, optimizer: torch.optim.Optimi
     if not folder.is_dir():
         with files.draft_folder(folder) as draft:
             adapters.save(adapter, draft / "adapter.safetensors")
-            save_tensors(draft / "optimizer.safetensors", _moments(optimizer, names))
+            numbers = json.dumps(numbers_of(optimizer, parameters))
+            save_tensors(draft / "optimizer.safetensors", tensors_of(optimizer, parameters), {_NUMBERS: numbers})
             files.write_json(draft / "state.json", {"version": VERSION, **asdict(state)})
     files.write_text(run.checkpoints / "last", folder.name + "\n")
     return folder
@@ -112,26 +115,20 @@ def read_state(folder: Path) -> State:
         raise CorruptFile("training.bad_checkpoint", folder=folder, cause=cause) from cause
 
 
-def restore(folder: Path, optimizer: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter]) -> None:
+def restore(folder: Path, optimizer: Updater, parameters: Mapping[str, nn.Parameter]) -> None:
     """Set adapter and optimizer to what a checkpoint holds, to the bit.
 
     Raises:
         CorruptFile: If it is damaged or misses a tensor.
     """
     saved = adapters.load(folder / "adapter.safetensors").weights
-    moments, _ = adapters.read_safetensors(folder / "optimizer.safetensors")
+    tensors, header = adapters.read_safetensors(folder / "optimizer.safetensors")
     missing = saved.keys() ^ parameters.keys()
     if missing:
         raise CorruptFile("training.bad_checkpoint", folder=folder, cause=f"{sorted(missing)[0]} does not match")
-    per_parameter: dict[str, dict[str, Tensor]] = {name: {} for name in parameters}
-    for key, tensor in moments.items():
-        name, _, slot = key.rpartition("|")
-        per_parameter[name][slot] = tensor
-    state = optimizer.state_dict()
-    state["state"] = {index: per_parameter[name] for index, name in enumerate(parameters) if per_parameter[name]}
-    optimizer.load_state_dict(state)
     for name, parameter in parameters.items():
         parameter.data.copy_(saved[name])
+    put_back(optimizer, parameters, tensors, json.loads(header.get(_NUMBERS, "{}")))
 
 
 def discard_after(run: Run, step: int) -> None:
@@ -154,13 +151,3 @@ def _folders(run: Run) -> list[Path]:
     if not run.checkpoints.is_dir():
         return []
     return sorted((f for f in run.checkpoints.iterdir() if f.is_dir() and f.name.isdigit()), key=lambda f: int(f.name))
-
-
-def _moments(optimizer: torch.optim.Optimizer, names: list[str]) -> dict[str, Tensor]:
-    """Return the optimizer's tensors by parameter name and slot."""
-    state = optimizer.state_dict()["state"]
-    return {
-        f"{names[index]}|{slot}": tensor.detach().cpu().contiguous()
-        for index, slots in state.items()
-        for slot, tensor in slots.items()
-    }

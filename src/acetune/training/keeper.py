@@ -84,7 +84,7 @@ class Keeper:
         adapter = self._session.adapter(step)
         dtype = str(self._session.dtype).removeprefix("torch.")
         state = State(step, self._best_step, self._best, self.threads, dtype, self._session.parts)
-        folder = checkpoint.save(self.run, state, adapter, self._session.optimizer, list(self._session.parameters))
+        folder = checkpoint.save(self.run, state, adapter, self._session.optimizer, self._session.parameters)
         self._job.report(Saved(path=self._relative(folder), what="checkpoint", step=step))
         if step:
             target = UNIVERSAL.target(self.run.adapters, f"{self.run.name}_{step}steps")
@@ -101,7 +101,8 @@ class Keeper:
         for name in ("universal", "peft"):
             form: Format = catalog.resolve("exporter", name)
             target = form.target(self.run.adapters, stem)
-            export_checked(form, adapter, card, target, _DTYPE, bench)
+            with self._session.in_use():
+                export_checked(form, adapter, card, target, _DTYPE, bench)
             caveat = form.caveat(adapter, card)
             if caveat:
                 self._job.tell(caveat, subject=target.name)
@@ -166,7 +167,8 @@ class Keeper:
 
         session = self._session
         attach.set_strength(session.network, session.facts, 0.0 if base else 1.0)
-        losses = self._validator.losses(session.network, step, session.dtype)
+        with session.in_use():
+            losses = self._validator.losses(session.network, step, session.dtype)
         attach.set_strength(session.network, session.facts, 1.0)
         return losses
 

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any, Final
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from acetune.errors import MissingDependency
 from acetune.recipe import OptimSection
+from acetune.training.updater import ScheduleFree, Updater, Waiting
+
+#: Warm restarts of a run that asks for them.
+_CYCLES: Final = 4
 
 
-def adamw(parameters: Iterable[nn.Parameter], knobs: OptimSection) -> torch.optim.Optimizer:
+def adamw(parameters: Iterable[nn.Parameter], knobs: OptimSection) -> Updater:
     """Return AdamW (arXiv:1711.05101) in torch's fused form, which can skip an update without asking the host."""
-    return torch.optim.AdamW(
+    fused: Any = torch.optim.AdamW(
         list(parameters),
         lr=knobs.lr,
         betas=(knobs.beta1, knobs.beta2),
@@ -21,6 +27,109 @@ def adamw(parameters: Iterable[nn.Parameter], knobs: OptimSection) -> torch.opti
         weight_decay=knobs.weight_decay,
         fused=True,
     )
+    updater: Updater = fused
+    return updater
+
+
+def adamw_8bit(parameters: Iterable[nn.Parameter], knobs: OptimSection) -> Updater:
+    """Return AdamW with moments of 8 bits (arXiv:2110.02861), a quarter of the memory.
+
+    Raises:
+        MissingDependency: If bitsandbytes is not installed.
+    """
+    try:
+        from bitsandbytes.optim import AdamW8bit
+    except ImportError as cause:
+        raise MissingDependency("training.no_8bit") from cause
+    betas = (knobs.beta1, knobs.beta2)
+    made = AdamW8bit(list(parameters), lr=knobs.lr, betas=betas, eps=knobs.eps, weight_decay=knobs.weight_decay)
+    return Waiting([made])
+
+
+def adafactor(parameters: Iterable[nn.Parameter], knobs: OptimSection) -> Updater:
+    """Return Adafactor (arXiv:1804.04235): rows and columns of the second moment in place of all of it."""
+    made = torch.optim.Adafactor(list(parameters), lr=knobs.lr, weight_decay=knobs.weight_decay)
+    return Waiting([made])
+
+
+def lion(parameters: Iterable[nn.Parameter], knobs: OptimSection) -> Updater:
+    """Return Lion (arXiv:2302.06675): the sign of a mean gradient; wants a third to a tenth of AdamW's rate."""
+    betas = (knobs.beta1, min(knobs.beta2, 0.99))  # the paper's beta2; AdamW's 0.999 would hardly move
+    return Waiting([_Lion(list(parameters), knobs.lr, betas, knobs.weight_decay)])
+
+
+def muon(parameters: Iterable[nn.Parameter], knobs: OptimSection) -> Updater:
+    """Return Muon (Jordan 2024) for matrices, scaled to AdamW's rates (arXiv:2502.16982), and AdamW for the rest."""
+    found = list(parameters)
+    matrices = [parameter for parameter in found if parameter.ndim == 2]
+    others = [parameter for parameter in found if parameter.ndim != 2]
+    parts: list[torch.optim.Optimizer] = []
+    if matrices:
+        parts.append(
+            torch.optim.Muon(matrices, lr=knobs.lr, weight_decay=knobs.weight_decay, adjust_lr_fn="match_rms_adamw")
+        )
+    if others:
+        betas = (knobs.beta1, knobs.beta2)
+        parts.append(
+            torch.optim.AdamW(others, lr=knobs.lr, betas=betas, eps=knobs.eps, weight_decay=knobs.weight_decay)
+        )
+    return Waiting(parts)
+
+
+def prodigy(parameters: Iterable[nn.Parameter], knobs: OptimSection) -> Updater:
+    """Return Prodigy (arXiv:2306.06101), which finds the size of its steps: the rate is a factor, 1 is usual."""
+    from prodigyopt import Prodigy
+
+    made = Prodigy(
+        list(parameters),
+        lr=knobs.lr,
+        betas=(knobs.beta1, knobs.beta2),
+        eps=knobs.eps,
+        weight_decay=knobs.weight_decay,
+        use_bias_correction=True,
+        safeguard_warmup=True,
+    )
+    return Waiting([made])
+
+
+def prodigy_schedule_free(parameters: Iterable[nn.Parameter], knobs: OptimSection) -> Updater:
+    """Return Prodigy with averaging in place of a schedule (arXiv:2405.15682); wants a constant rate of 1."""
+    from prodigyplus import ProdigyPlusScheduleFree
+
+    made = ProdigyPlusScheduleFree(
+        list(parameters),
+        lr=knobs.lr,
+        betas=(knobs.beta1, min(knobs.beta2, 0.99)),
+        eps=knobs.eps,
+        weight_decay=knobs.weight_decay,
+        split_groups=False,  # there is one group, and a sentence on standard output otherwise
+    )
+    return ScheduleFree([made])
+
+
+class _Lion(torch.optim.Optimizer):
+    """Lion as its paper's program 1 states it."""
+
+    def __init__(
+        self, parameters: list[nn.Parameter], lr: float, betas: tuple[float, float], weight_decay: float
+    ) -> None:
+        super().__init__(parameters, {"lr": lr, "betas": betas, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Update every parameter that has a gradient."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    self._move(parameter, parameter.grad, group)
+
+    def _move(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+        """Update one parameter and its mean gradient."""
+        beta1, beta2 = group["betas"]
+        mean = self.state[parameter].setdefault("mean", torch.zeros_like(parameter))
+        direction = torch.lerp(gradient, mean, beta1).sign_()
+        parameter.mul_(1 - group["lr"] * group["weight_decay"]).add_(direction, alpha=-group["lr"])
+        mean.lerp_(gradient, 1 - beta2)
 
 
 def cosine(step: int, total: int, warmup: int, final: float) -> float:
@@ -34,10 +143,45 @@ def cosine(step: int, total: int, warmup: int, final: float) -> float:
     """
     if step < warmup:
         return (step + 1) / warmup
-    progress = min((step - warmup) / max(total - 1 - warmup, 1), 1.0)
-    return final + (1 - final) * (1 + math.cos(math.pi * progress)) / 2
+    return _between(final, (1 + math.cos(math.pi * _progress(step, total, warmup))) / 2)
+
+
+def cosine_restarts(step: int, total: int, warmup: int, final: float) -> float:
+    """Return the share of the peak: warm-up, then four equal half cosines (arXiv:1608.03983; arguments as `cosine`)."""
+    if step < warmup:
+        return (step + 1) / warmup
+    steps = max(total - warmup, 1)
+    cycle = math.ceil(steps / _CYCLES)
+    place = (step - warmup) % cycle
+    length = min(cycle, steps - (step - warmup - place))  # the last cycle may be shorter, and ends with the run
+    return _between(final, (1 + math.cos(math.pi * min(place / max(length - 1, 1), 1.0))) / 2)
+
+
+def linear(step: int, total: int, warmup: int, final: float) -> float:
+    """Return the share of the peak: warm-up, then a straight line down to ``final`` (arguments as `cosine`)."""
+    if step < warmup:
+        return (step + 1) / warmup
+    return _between(final, 1 - _progress(step, total, warmup))
+
+
+def rex(step: int, total: int, warmup: int, final: float) -> float:
+    """Return the share of the peak: warm-up, then REX (arXiv:2107.04197, eq. 1), which falls late (as `cosine`)."""
+    if step < warmup:
+        return (step + 1) / warmup
+    left = 1 - _progress(step, total, warmup)
+    return _between(final, left / (0.5 + 0.5 * left))
 
 
 def constant(step: int, total: int, warmup: int, final: float) -> float:
     """Return the share of the peak learning rate: linear warm-up, then 1 (arguments as `cosine`)."""
     return min((step + 1) / max(warmup, 1), 1.0)
+
+
+def _progress(step: int, total: int, warmup: int) -> float:
+    """Return how far a run is between the end of its warm-up and its last step."""
+    return min((step - warmup) / max(total - 1 - warmup, 1), 1.0)
+
+
+def _between(final: float, share: float) -> float:
+    """Return the share that lies this far from ``final`` to the peak."""
+    return final + (1 - final) * share

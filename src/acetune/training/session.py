@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -24,6 +25,7 @@ from acetune.planning.plan import minutes_of_music
 from acetune.planning.steps import Length, Step, run_length
 from acetune.recipe import Recipe, family_of
 from acetune.training.examples import Examples
+from acetune.training.updater import Updater, in_use, used
 
 #: Factor of the loss with float16 weights, whose gradients would vanish below 6e-8 otherwise.
 _HALF_SCALE = 2.0**14
@@ -55,7 +57,7 @@ class Session:
     accelerator: Accelerator
     network: nn.Module
     parameters: dict[str, nn.Parameter]
-    optimizer: torch.optim.Optimizer
+    optimizer: Updater
     facts: Facts
     length: Length
     parts: str
@@ -98,7 +100,7 @@ class Session:
             network.enable_gradient_checkpointing()  # type: ignore[operator]
         accelerator = _accelerator(device)
         network = accelerator.prepare_model(network, device_placement=False)
-        make: Callable[..., torch.optim.Optimizer] = catalog.resolve("optimizer", recipe.optim.name)
+        make: Callable[..., Updater] = catalog.resolve("optimizer", recipe.optim.name)
         music = minutes_of_music(recipe, examples.split)
         return cls(
             recipe, family, examples, objective, accelerator, network.train(), parameters,
@@ -109,8 +111,12 @@ class Session:
 
     def adapter(self, step: int) -> Adapter:
         """Return the adapter as it is now, with its facts."""
-        weights = {name: parameter.detach().cpu().clone() for name, parameter in self.parameters.items()}
+        weights = {name: used(self.optimizer, p).cpu().clone() for name, p in self.parameters.items()}
         return Adapter(weights, replace(self.facts, step=step))
+
+    def in_use(self) -> AbstractContextManager[None]:
+        """Return a block in which the network has the weights that the adapter is used with."""
+        return in_use(self.optimizer, self.parameters)
 
     def update(self, number: int) -> Reading:
         """Do one optimizer update; nothing in it waits for the device.
@@ -150,7 +156,7 @@ class Session:
         self.bad = torch.maximum(self.bad, (~torch.isfinite(norm + loss)).float())
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate(number)
-        self.optimizer.found_inf = self.bad  # type: ignore[attr-defined]
+        self.optimizer.found_inf = self.bad
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return norm

@@ -22,7 +22,13 @@ def machine(device="cuda:0", free=40e9):
 
 
 def songs(count, seconds=240.0, **values):
+    values = {"caption": "slow pads", **values}
     return [Track(path=f"{n}.wav", seconds=seconds, audio_sha256=f"{n:064x}", **values) for n in range(count)]
+
+
+def sentences(found):
+    """Return what a plan warns of, with what to do."""
+    return [str(advice.finding) for advice in found.warnings]
 
 
 def recipe(**knobs):
@@ -98,7 +104,7 @@ def test_recomputation_takes_less_memory_and_more_time():
     [({}, 40e9, False), ({}, 5e9, True), ({"compute.recompute": True}, 6e9, False), ({}, None, False)],
 )
 def test_too_little_memory_is_said_with_what_helps(knobs, free, warned):
-    warnings = planned(songs(20), machine(free=free), **knobs).warnings
+    warnings = sentences(planned(songs(20), machine(free=free), **knobs))
 
     assert [("GB of device memory" in text, "recompute" in text) for text in warnings] == [(True, True)] * warned
 
@@ -108,7 +114,7 @@ def test_main_memory_is_not_mistaken_for_device_memory():
 
 
 def test_a_warm_up_that_never_ends_is_said():
-    assert "Warm-up (100 steps)" in planned(songs(20), steps=100, **{"schedule.warmup": 100}).warnings[0]
+    assert "Warm-up (100 steps)" in sentences(planned(songs(20), steps=100, **{"schedule.warmup": 100}))[0]
 
 
 @pytest.mark.parametrize(
@@ -124,7 +130,7 @@ def test_too_little_to_tell_whether_it_learned_is_said(count, holdout, said):
     found = planned(songs(count), **{"data.holdout": holdout})
 
     assert bool(found.warnings) == bool(said)
-    assert said in "".join(found.warnings)
+    assert said in "".join(sentences(found))
 
 
 def test_songs_that_are_all_too_short_are_refused():
@@ -142,7 +148,8 @@ def test_a_plan_is_json():
     found = planned(songs(3))
     read = json.loads(json.dumps(found.to_json()))
 
-    assert {**read, "warnings": tuple(read["warnings"])} == dataclasses.asdict(found)
+    assert {**read, "warnings": found.warnings} == {**vars(found)}
+    assert [advice["message"] for advice in read["warnings"]] == [a.finding.message() for a in found.warnings]
 
 
 def test_the_verb_reads_the_folder_and_this_machine(tmp_path):
@@ -156,3 +163,45 @@ def test_without_a_data_set_the_verb_asks_for_one():
         plan(recipe())
 
     assert caught.value.code == "plan.no_dataset"
+
+
+@pytest.mark.parametrize(
+    ("knobs", "code"),
+    [
+        ({"steps": 40}, "plan.long_memory"),
+        ({"rank": 64, "alpha": 1}, "plan.scale"),
+        ({"rank": 4, "alpha": 64}, "plan.scale"),
+        ({"lr": 1e-2}, "plan.rate"),
+        ({"optim.name": "lion", "lr": 1e-3}, "plan.rate"),
+        ({"optim.name": "prodigy"}, "plan.rate"),
+        ({"optim.name": "prodigy-schedule-free", "lr": 1.0}, "plan.schedule"),
+    ],
+)
+def test_unusual_knobs_are_said(knobs, code):
+    assert [advice.code for advice in planned(songs(20), **knobs).warnings] == [code]
+
+
+@pytest.mark.parametrize(
+    "knobs",
+    [
+        {"steps": 200},
+        {"rank": 64, "alpha": 8, "adapter.rslora": True},
+        {"optim.name": "prodigy", "lr": 1.0},
+        {"optim.name": "prodigy-schedule-free", "lr": 1.0, "schedule.name": "constant"},
+    ],
+)
+def test_usual_knobs_are_not(knobs):
+    assert planned(songs(20), **knobs).warnings == ()
+
+
+@pytest.mark.parametrize(("count", "dropout", "said"), [(4, 0.3, True), (4, 0.1, False), (9, 0.3, False)])
+def test_dropout_with_a_handful_of_songs_is_said(count, dropout, said):
+    found = planned(songs(count), **{"adapter.dropout": dropout})
+
+    assert ("plan.dropout" in [advice.code for advice in found.warnings]) == said
+
+
+def test_songs_without_words_are_counted():
+    found = planned([*songs(20), *songs(2, caption=None), *songs(1, caption=None, tags=("rock",))])
+
+    assert [str(advice.finding) for advice in found.warnings][0].startswith("2 of 23 songs have neither caption")

@@ -13,6 +13,7 @@ from acetune.cli.session import Session, session_of
 from acetune.monitor.lines import amount, clock
 
 if TYPE_CHECKING:
+    from acetune.planning.guards import Advice
     from acetune.planning.plan import Plan
     from acetune.quickstart import QuickstartResult
     from acetune.recipe import Recipe
@@ -49,7 +50,7 @@ def plan(context: typer.Context, dataset: Dataset = None, config: Config = None)
     """
     session = session_of(context)
     planned = _planned(session, session.resolve(config=config, dataset=dataset).recipe)
-    warnings = (session.words("plan_warning", text=text) for text in planned.warnings)
+    warnings = (_warning(session, advice) for advice in planned.warnings)
     session.finish(planned.to_json(), *_plan_lines(session, planned), *warnings)
 
 
@@ -92,6 +93,13 @@ def _planned(session: Session, recipe: Recipe) -> Plan:
     """Return the plan of a recipe."""
     planned: Plan = resolve("verb", "plan")(recipe, home=session.home)
     return planned
+
+
+def _warning(session: Session, advice: Advice) -> str:
+    """Return what will not go well and what to do about it."""
+    language = session.options.language
+    text = f"{advice.finding.message(language)} {advice.finding.remedy(language)}"
+    return session.words("plan_warning", text=text)
 
 
 def _plan_lines(session: Session, planned: Plan) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 
-from acetune.events import PreviewReady
+from acetune.events import Json, Noticed, PreviewReady
 from acetune.monitor.lines import amount, clock
 from acetune.monitor.markup import code, facts, fold, paragraph, section, table
 from acetune.monitor.summary import Summary, Verdict
@@ -122,11 +122,20 @@ def notices(summary: Summary, words: Words) -> str:
     """Return skipped songs and warnings, each once."""
     seen = dict.fromkeys((n.subject, sentence(n, words.language)) for n in summary.notices if n.severity != "info")
     warnings = summary.plan.get("warnings")
-    planned = [("", str(text)) for text in warnings] if isinstance(warnings, list) else []
+    planned = [("", _planned(advice, words.language)) for advice in warnings] if isinstance(warnings, list) else []
     rows = [(subject or "-", message) for subject, message in dict.fromkeys([*planned, *seen])]
     if not rows:
         return section(words("notices"), paragraph(words("no_notices")))
     return section(words("notices"), table([words("subject"), words("message")], rows))
+
+
+def _planned(advice: Json, language: str) -> str:
+    """Return a warning of the plan."""
+    if not isinstance(advice, dict):
+        return str(advice)
+    params = advice.get("params")
+    values = params if isinstance(params, dict) else {}
+    return sentence(Noticed(code=str(advice.get("code")), message=str(advice.get("message")), params=values), language)
 
 
 def reproduce(summary: Summary, words: Words) -> str:

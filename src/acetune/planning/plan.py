@@ -13,16 +13,15 @@ from acetune.data.split import Split, split
 from acetune.data.track import Track
 from acetune.errors import DataError, SettingError
 from acetune.events import Json
+from acetune.planning.guards import Advice, advise
 from acetune.planning.memory import NetworkSize, training_bytes, training_flops
-from acetune.planning.steps import Length, crop_length, run_length, steps_per_epoch, window_length
+from acetune.planning.steps import crop_length, run_length, steps_per_epoch, window_length
 from acetune.recipe import Recipe, family_of
 
 #: Time of a step that does not depend on its size, and of loading a network, in seconds.
 _STEP_SECONDS, _START_SECONDS = 0.02, 15.0
 #: Condition tokens of a usual song: lyrics and caption.
 _CONDITIONS = 500
-#: Fewest units for which an interval is given.
-MIN_UNITS = 4
 
 
 @dataclass(frozen=True)
@@ -43,11 +42,11 @@ class Plan:
     memory_bytes: int
     disk_bytes: int
     minutes: float
-    warnings: tuple[str, ...]
+    warnings: tuple[Advice, ...]
 
     def to_json(self) -> dict[str, Json]:
         """Return the plan as JSON values."""
-        return {**asdict(self), "warnings": list(self.warnings)}
+        return {**asdict(self), "warnings": [advice.to_json() for advice in self.warnings]}
 
 
 def plan(recipe: Recipe, *, home: str | Path | None = None) -> Plan:
@@ -96,17 +95,18 @@ def plan_for(recipe: Recipe, size: NetworkSize, tracks: Sequence[Track], machine
     flops = training_flops(size, tokens, _CONDITIONS * recipe.data.batch_size, recompute=recompute)
     rate = compute.step_rate(machine.device)
     seconds = length.steps * recipe.data.accumulation * (flops / rate + _STEP_SECONDS) + _START_SECONDS
+    units = _units(recipe, size, divided)
     return Plan(
         **asdict(length),
         tracks=len(divided.train),
-        held_out=_units(recipe, size, divided),
+        held_out=units,
         mode=divided.mode,
         minutes_of_music=music,
         adapter_parameters=weights,
         memory_bytes=memory,
         disk_bytes=_disk_bytes(recipe, size, tracks, weights),
         minutes=seconds / 60,
-        warnings=_warnings(recipe, length, memory, machine, _units(recipe, size, divided)),
+        warnings=advise(recipe, tracks, length, memory=memory, machine=machine, units=units),
     )
 
 
@@ -147,21 +147,3 @@ def _disk_bytes(recipe: Recipe, size: NetworkSize, tracks: Sequence[Track], weig
     frames = sum(song_frames(t, recipe, size) for t in tracks)
     encoded = frames * size.channels * 2 * 4 + len(tracks) * 2 * _CONDITIONS * size.condition_width * 4
     return encoded + (recipe.guard.keep_last + 2) * weights * 12 + 4 * weights * 2
-
-
-def _warnings(recipe: Recipe, length: Length, memory: int, machine: Machine, units: int) -> tuple[str, ...]:
-    """Return sentences about what will not go well."""
-    found = []
-    if length.warmup >= length.steps:
-        found.append(f"Warm-up ({length.warmup} steps) is as long as the run ({length.steps} steps).")
-    if machine.device != "cpu" and machine.free_bytes is not None and memory > machine.free_bytes:
-        need, free = memory / 1e9, machine.free_bytes / 1e9
-        found.append(
-            f"About {need:.1f} GB of device memory are needed and {free:.1f} GB are free; "
-            "try --compute.recompute true, a shorter --crop-seconds or a smaller --batch-size."
-        )
-    if units == 0:
-        found.append("Nothing is held out, so the report cannot tell whether the adapter learned.")
-    elif units < MIN_UNITS:
-        found.append(f"Only {units} held-out units: the report will give no interval (it takes {MIN_UNITS}).")
-    return tuple(found)

@@ -164,7 +164,7 @@ def _train(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainRes
     machine = compute.machine(recipe.compute.device)
     plan = plan_for(recipe, variant.size, manifest.tracks, machine)
     for warning in plan.warnings:
-        job.notice("plan.warning", warning)
+        job.tell(warning.finding)
     for kind, name in (("optimizer", recipe.optim.name), ("schedule", recipe.schedule.name)):
         catalog.resolve(kind, name)
     family: ModelFamily = card.open(recipe, workspace.models, job)

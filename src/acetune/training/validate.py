@@ -20,7 +20,7 @@ from acetune.events import Json, Validated
 from acetune.families.family import ModelFamily
 from acetune.families.objective import Objective
 from acetune.flow import path, randomness
-from acetune.planning.plan import MIN_UNITS
+from acetune.planning.guards import MIN_UNITS
 from acetune.run import Run
 from acetune.training.examples import Examples, Unit
 

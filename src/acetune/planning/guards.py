@@ -1,0 +1,117 @@
+"""Sentences about a training that will not go well, said before it starts: pure functions of recipe and facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from acetune.compute import Machine
+from acetune.data.track import Track
+from acetune.errors import SettingError
+from acetune.events import Json
+from acetune.planning.steps import Length
+from acetune.recipe import Recipe
+
+#: Fewest units for which an interval is given.
+MIN_UNITS = 4
+
+#: Learning rates that people report good results with, by optimizer. Lion's are a third to a tenth of AdamW's
+#: (arXiv:2302.06675); Prodigy's is a factor of the step that it finds (arXiv:2306.06101).
+USUAL_RATES: Final = MappingProxyType(
+    {
+        "adamw": (1e-5, 2e-3),
+        "adamw-8bit": (1e-5, 2e-3),
+        "adafactor": (1e-5, 1e-2),
+        "lion": (1e-6, 3e-4),
+        "muon": (1e-5, 1e-2),
+        "prodigy": (0.1, 3.0),
+        "prodigy-schedule-free": (0.1, 3.0),
+    }
+)
+#: Scales alpha / rank outside these act as another learning rate, and as another strength in careless programs.
+_USUAL_SCALE: Final = (0.1, 8.0)
+#: A moment that remembers this many runs has hardly left its first gradient.
+_LONG_MEMORY: Final = 10.0
+_FEW_TRACKS, _MUCH_DROPOUT = 5, 0.2
+
+
+@dataclass(frozen=True)
+class Advice:
+    """Something that will not go well: a code of the message tables and the values of its sentence."""
+
+    code: str
+    params: tuple[tuple[str, Json], ...] = ()
+
+    @classmethod
+    def of(cls, code: str, **params: Json) -> Advice:
+        """Return an advice with these values."""
+        return cls(code, tuple(params.items()))
+
+    @property
+    def finding(self) -> SettingError:
+        """The advice with its sentences."""
+        return SettingError(self.code, **dict(self.params))
+
+    def to_json(self) -> dict[str, Json]:
+        """Return code, values and the English sentence."""
+        return {"code": self.code, "params": dict(self.params), "message": self.finding.message()}
+
+
+def advise(
+    recipe: Recipe, tracks: Sequence[Track], length: Length, *, memory: int, machine: Machine, units: int
+) -> tuple[Advice, ...]:
+    """Return what speaks against a training.
+
+    Args:
+        recipe: What to train.
+        tracks: The songs that are not excluded.
+        length: Of the run.
+        memory: Bytes that it takes on an accelerator.
+        machine: Where it runs.
+        units: Songs or windows that are held out.
+    """
+    return (*_of_the_length(recipe, length), *_of_the_memory(memory, machine), *_of_the_data(tracks, units),
+            *_of_the_adapter(recipe, len(tracks)))  # fmt: skip
+
+
+def _of_the_length(recipe: Recipe, length: Length) -> Iterator[Advice]:
+    """Yield what the number of steps speaks against."""
+    if length.warmup >= length.steps:
+        yield Advice.of("plan.long_warmup", warmup=length.warmup, steps=length.steps)
+    memory = 1 / (1 - recipe.optim.beta2)
+    if memory > _LONG_MEMORY * length.steps:
+        yield Advice.of("plan.long_memory", beta2=recipe.optim.beta2, memory=round(memory), steps=length.steps)
+
+
+def _of_the_memory(memory: int, machine: Machine) -> Iterator[Advice]:
+    """Yield whether the device's memory is too small."""
+    if machine.device != "cpu" and machine.free_bytes is not None and memory > machine.free_bytes:
+        yield Advice.of("plan.memory", need=f"{memory / 1e9:.1f}", free=f"{machine.free_bytes / 1e9:.1f}")
+
+
+def _of_the_data(tracks: Sequence[Track], units: int) -> Iterator[Advice]:
+    """Yield what the songs speak against."""
+    bare = sum(not (track.caption or track.tags or track.genre) for track in tracks)
+    if bare:
+        yield Advice.of("plan.no_captions", count=bare, total=len(tracks))
+    if units == 0:
+        yield Advice.of("plan.no_holdout")
+    elif units < MIN_UNITS:
+        yield Advice.of("plan.few_units", units=units, least=MIN_UNITS)
+
+
+def _of_the_adapter(recipe: Recipe, tracks: int) -> Iterator[Advice]:
+    """Yield which knobs of adapter and optimizer are unusual."""
+    adapter, optim = recipe.adapter, recipe.optim
+    scale = adapter.alpha / (adapter.rank**0.5 if adapter.rslora else adapter.rank)
+    if not _USUAL_SCALE[0] <= scale <= _USUAL_SCALE[1]:
+        yield Advice.of("plan.scale", scale=round(scale, 3), alpha=adapter.alpha, rank=adapter.rank)
+    low, high = USUAL_RATES.get(optim.name, (0.0, 1.0))
+    if not low <= optim.lr <= high:
+        yield Advice.of("plan.rate", lr=optim.lr, optimizer=optim.name, low=low, high=high)
+    if optim.name == "prodigy-schedule-free" and recipe.schedule.name != "constant":
+        yield Advice.of("plan.schedule", optimizer=optim.name, schedule=recipe.schedule.name)
+    if tracks < _FEW_TRACKS and adapter.dropout >= _MUCH_DROPOUT:
+        yield Advice.of("plan.dropout", dropout=adapter.dropout, tracks=tracks)

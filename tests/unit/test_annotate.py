@@ -4,20 +4,20 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import pytest
 
 from acetune import catalog
-from acetune.annotation.annotate import annotate
-from acetune.annotation.annotator import Guess
+from acetune.annotation.annotate import annotate, preview
+from acetune.annotation.annotator import Guess, Setup
 from acetune.audio.files import write
 from acetune.audio.songs import demo_songs, render
 from acetune.data.manifest import append_results, load
 from acetune.data.scan import scan
 from acetune.data.track import Mark, Source
-from acetune.errors import DataError, SettingError, Stopped
+from acetune.errors import DataError, MissingDependency, SettingError, Stopped, UserError
 from acetune.events import Job, Noticed, Progress, StageEnded, StageStarted
 
 NAMES = ("glass_arcade", "night_bus", "paper_carousel")
@@ -43,6 +43,77 @@ class Both:
         return {"bpm": Guess(100.0), "keyscale": Guess("C major", 0.5)}
 
 
+class Crasher(Both):
+    """An annotator whose decoder ends the process at one song."""
+
+    name = "crasher"
+
+    def listen(self, song):
+        if "crash" in song.track.path:
+            os._exit(3)
+        return {"bpm": Guess(float(os.getpid()))}
+
+
+class Writer:
+    """An annotator with a model, as far as the verb can tell."""
+
+    name = "writer"
+    fields = ("lyrics", "line_times", "caption", "tags")
+    source = Source.ASR
+    pooled = False
+
+    def missing(self, setup):
+        if setup.offline:
+            return MissingDependency("cli.no_weights", variant="writer", size="1 GB")
+        return None
+
+    @contextmanager
+    def opened(self, setup, job):
+        job.notice("opened", f"opened {self.name}")
+        try:
+            yield self.listen
+        finally:
+            job.notice("closed", f"closed {self.name}")
+
+    def listen(self, song):
+        return {"lyrics": Guess(f"{self.name} about {song.track.keyscale}", 0.4), "tags": Guess(["a", "b"])}
+
+
+class Rival(Writer):
+    """Another one that fills the same field."""
+
+    name = "rival"
+    fields = ("lyrics",)
+
+
+class Reader(Both):
+    """An annotator that reads the lyrics."""
+
+    name = "reader"
+    fields = ("language",)
+    needs = ("lyrics",)
+
+    def listen(self, song):
+        return {"language": Guess("de" if "writer" in song.track.lyrics else "en", 0.9)}
+
+
+class Babbler(Both):
+    """An annotator that says what no track can hold."""
+
+    name = "babbler"
+
+    def listen(self, song):
+        return {"bpm": Guess("fast"), "keyscale": Guess("C major")}
+
+
+def known(monkeypatch, *kinds):
+    """Put annotators in the catalogue in place of its own."""
+    for name in list(catalog.ANNOTATORS):
+        monkeypatch.delitem(catalog.ANNOTATORS, name)
+    for kind in kinds:
+        monkeypatch.setitem(catalog.ANNOTATORS, kind.name, f"{__name__}:{kind.__name__}")
+
+
 @pytest.fixture(scope="module")
 def audio(tmp_path_factory):
     """Three demo songs, written once."""
@@ -62,8 +133,9 @@ def folder(audio, tmp_path):
 
 
 def listen(folder, **options):
-    """Annotate and return the result with the events."""
+    """Annotate, by signal where nothing else is asked for, and return the result with the events."""
     events = []
+    options = {"annotators": ("tempo", "key"), **options}
     return annotate(folder, job=Job(events.append), **options), events
 
 
@@ -214,7 +286,7 @@ def test_asked_to_stop_it_keeps_what_is_done_and_goes_on_there(folder):
     events = []
     job = Job(events.append, lambda: len(items(events)) == 2)
     with pytest.raises(Stopped):
-        annotate(folder, job=job)
+        annotate(folder, annotators=("tempo", "key"), job=job)
     done = [name for name, track in tracks(folder).items() if track.bpm is not None]
     _, later = listen(folder)
 
@@ -232,7 +304,7 @@ def test_killed_it_loses_no_finished_track(folder):
         "    if isinstance(event, Progress) and event.done == 2:\n"
         "        print('two', flush=True)\n"
         "        time.sleep(60)\n"
-        "annotate(Path(sys.argv[1]), job=Job(report))\n"
+        "annotate(Path(sys.argv[1]), annotators=['tempo', 'key'], job=Job(report))\n"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"two\n"
@@ -262,7 +334,229 @@ def test_a_folder_that_was_not_scanned_is_refused(tmp_path):
 )
 def test_an_impossible_request_is_refused_before_anything_is_opened(folder, options, code, named):
     with pytest.raises(SettingError) as error:
-        annotate(folder, **options)
+        annotate(folder, **{"annotators": ("tempo", "key"), **options})
 
     assert error.value.code == code
     assert named in str(error.value)
+
+
+def test_what_was_found_comes_back_with_who_says_so_and_how_sure(folder):
+    found = [value for value in listen(folder)[0].found if value.path == "night_bus.wav"]
+
+    assert [(value.field, value.value) for value in found] == [("bpm", 84.0), ("keyscale", "F# minor")]
+    assert [(value.annotator, value.source) for value in found] == [("tempo", "signal"), ("key", "signal")]
+    assert all(0 < value.confidence < 1 for value in found)
+
+
+def test_annotating_twice_changes_nothing(folder):
+    listen(folder, annotators=None)
+    before = (folder / "metadata.jsonl").read_bytes()
+    result, events = listen(folder, annotators=None)
+
+    assert (folder / "metadata.jsonl").read_bytes() == before
+    assert (result.written, result.kept, result.found, events) == (0, 3, (), [])
+
+
+def test_a_preview_shows_what_would_be_found_and_writes_nothing(folder):
+    before = {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    result = preview(folder, 2, annotators=("key",))
+
+    assert [(value.path, value.value) for value in result.found] == [
+        (f"{name}.wav", SONGS[name].keyscale) for name in NAMES[:2]
+    ]
+    assert {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_a_preview_looks_at_what_is_known_too(folder):
+    listen(folder)
+    edit(folder, "glass_arcade", keyscale="B major")
+
+    assert [value.value for value in preview(folder, 1, annotators=("key",)).found] == ["A minor"]
+
+
+@pytest.mark.parametrize("pattern", ["night*", "night_bus.wav", "*bus*"])
+def test_only_the_tracks_that_fit_a_pattern_are_looked_at(folder, pattern):
+    result, events = listen(folder, tracks=(pattern,))
+
+    assert items(events) == ["night_bus"]
+    assert (result.written, result.kept) == (1, 0)
+
+
+def test_a_pattern_that_fits_nothing_is_refused(folder):
+    with pytest.raises(DataError) as error:
+        annotate(folder, tracks=("night*", "day*"))
+
+    assert error.value.code == "annotation.no_track"
+    assert '"day*"' in error.value.message()
+
+
+def test_all_stands_for_every_field_that_is_found(folder):
+    listen(folder)
+    edit(folder, "night_bus", bpm=42)
+    result, events = listen(folder, overwrite=("all",))
+
+    assert items(events) == list(NAMES)
+    assert [value.field for value in result.found if value.path == "night_bus.wav"] == ["keyscale"]
+    assert tracks(folder)["night_bus"].bpm == 42
+
+
+def test_a_value_that_no_track_can_hold_is_told_and_the_others_are_kept(folder, monkeypatch):
+    known(monkeypatch, Babbler)
+    result, events = listen(folder, annotators=None)
+
+    assert {value.field for value in result.found} == {"keyscale"}
+    assert set(notices(events)) == {("annotation.bad_value", f"{name}.wav", "warning") for name in NAMES}
+    assert tracks(folder)["night_bus"].bpm is None
+
+
+def many(folder, audio, names):
+    """Scan copies of one song under these names."""
+    for name in names:
+        (folder / f"{name}.wav").hardlink_to(audio / "night_bus.wav")
+    scan(folder)
+
+
+def test_many_songs_are_heard_in_other_processes_and_one_that_ends_them_is_given_up(audio, tmp_path, monkeypatch):
+    known(monkeypatch, Crasher)
+    many(tmp_path, audio, ["crash", *"abcdefgh"])
+    result, events = listen(tmp_path, annotators=None)
+    heard = {name: track.bpm for name, track in tracks(tmp_path).items()}
+
+    assert [(skip.path, skip.code) for skip in result.skipped] == [("crash.wav", "workers.crashed")]
+    assert result.skipped[0].reason.startswith("crash.wav ")
+    assert heard.pop("crash") is None
+    assert os.getpid() not in heard.values() and None not in heard.values()
+    assert sorted(items(events)) == [*"abcdefgh"[:3], "crash", *"abcdefgh"[3:]]
+
+
+def told(events):
+    return [event.message for event in events if isinstance(event, Noticed) and event.code in ("opened", "closed")]
+
+
+def stages(events):
+    return [event.stage for event in events if isinstance(event, StageStarted)]
+
+
+def test_each_model_is_loaded_once_and_freed_before_the_next_is_loaded(folder, monkeypatch):
+    known(monkeypatch, Writer, Rival)
+    monkeypatch.setattr(Rival, "fields", ("caption",))
+    monkeypatch.setattr(Rival, "listen", lambda self, song: {"caption": Guess(song.track.lyrics)})
+    _, events = listen(folder, annotators=None, setup=Setup(folder, folder))
+
+    assert told(events) == ["opened writer", "closed writer", "opened rival", "closed rival"]
+    assert stages(events) == ["annotate writer", "annotate rival"]
+    assert tracks(folder)["night_bus"].caption == "writer about None"
+
+
+def test_what_one_found_in_this_round_is_not_found_anew_by_the_next(folder, monkeypatch):
+    known(monkeypatch, Writer, Rival)
+    _, events = listen(folder, annotators=None, setup=Setup(folder, folder), overwrite=("lyrics",))
+
+    assert told(events) == ["opened writer", "closed writer"]
+    assert tracks(folder)["night_bus"].lyrics == "writer about None"
+
+
+def test_a_later_annotator_sees_what_was_found_before(folder, monkeypatch):
+    known(monkeypatch, Both, Writer, Reader)
+    listen(folder, annotators=None, setup=Setup(folder, folder))
+
+    assert tracks(folder)["night_bus"].lyrics == "writer about C major"
+    assert tracks(folder)["night_bus"].language == "de"
+
+
+def test_who_needs_lyrics_is_not_asked_without_them(folder, monkeypatch):
+    known(monkeypatch, Reader)
+    edit(folder, "night_bus", lyrics="words of a person")
+    result, events = listen(folder, annotators=None)
+
+    assert items(events) == ["night_bus"]
+    assert (result.written, result.kept, result.skipped) == (1, 2, ())
+    assert tracks(folder)["night_bus"].language == "en"
+
+
+@pytest.mark.parametrize(("source", "heard"), [(None, False), (Source.ASR, False), (Source.MODEL, True)])
+def test_no_lyrics_are_looked_for_where_a_good_source_says_that_nobody_sings(folder, monkeypatch, source, heard):
+    known(monkeypatch, Rival)
+    if source is None:
+        edit(folder, "night_bus", instrumental=True)
+    else:
+        append_results(folder, "night_bus.wav", {"instrumental": True}, {"instrumental": Mark(source)})
+    _, events = listen(folder, annotators=None, setup=Setup(folder, folder))
+
+    assert ("night_bus" in items(events)) is heard
+
+
+def test_old_times_do_not_stay_with_new_lyrics(folder, monkeypatch):
+    known(monkeypatch, Writer)
+    said = {"lyrics": "one\ntwo", "line_times": [1.0, 2.0]}
+    append_results(folder, "night_bus.wav", said, dict.fromkeys(said, Mark(Source.ASR)))
+    listen(folder, annotators=None, setup=Setup(folder, folder), overwrite=("lyrics",))
+    track = tracks(folder)["night_bus"]
+
+    assert track.lyrics == "writer about None"
+    assert not track.line_times
+
+
+def test_times_are_not_put_to_the_lyrics_of_another_source(folder, monkeypatch):
+    known(monkeypatch, Writer)
+    monkeypatch.setattr(Writer, "listen", lambda self, song: {"lyrics": Guess("x"), "line_times": Guess([1.0])})
+    edit(folder, "night_bus", lyrics="words of a person")
+    listen(folder, annotators=None, setup=Setup(folder, folder))
+
+    assert tracks(folder)["night_bus"].line_times is None
+    assert tracks(folder)["glass_arcade"].line_times == (1.0,)
+
+
+def test_an_annotator_that_was_named_and_lacks_something_is_refused_before_anything_starts(folder, monkeypatch):
+    known(monkeypatch, Both, Writer)
+    with pytest.raises(MissingDependency):
+        annotate(folder, annotators=("both", "writer"), setup=Setup(folder, folder, offline=True))
+
+    assert tracks(folder)["night_bus"].bpm is None
+
+
+def test_one_that_nobody_named_is_left_out_where_it_lacks_something(folder, monkeypatch):
+    known(monkeypatch, Both, Writer)
+    result, _ = listen(folder, annotators=None, setup=Setup(folder, folder, offline=True))
+
+    assert {value.annotator for value in result.found} == {"both"}
+
+
+def test_a_model_that_is_used_because_it_is_here_is_told(folder, monkeypatch):
+    known(monkeypatch, Writer)
+    _, events = listen(folder, annotators=None, setup=Setup(folder, folder))
+
+    assert notices(events)[0] == ("annotation.models", "", "info")
+
+
+@pytest.mark.parametrize(("named", "code"), [("writer", "cli.no_weights"), ("wirter", "catalog.unknown")])
+def test_a_model_for_an_annotator_that_cannot_use_it_is_refused(folder, monkeypatch, named, code):
+    known(monkeypatch, Both, Writer)
+    with pytest.raises(UserError) as error:
+        annotate(folder, setup=Setup(folder, folder, model_ids={named: "x"}, offline=True))
+
+    assert error.value.code == code
+
+
+def test_a_song_that_a_model_cannot_do_is_told_and_the_next_one_is_done(folder, monkeypatch):
+    def hear(self, song):
+        if song.path.stem == "night_bus":
+            raise DataError("audio.empty", path=song.path)
+        return {"caption": Guess("a song")}
+
+    known(monkeypatch, Writer)
+    monkeypatch.setattr(Writer, "listen", hear)
+    result, _ = listen(folder, annotators=None, setup=Setup(folder, folder))
+
+    assert [(skip.path, skip.code) for skip in result.skipped] == [("night_bus.wav", "audio.empty")]
+    assert tracks(folder)["paper_carousel"].caption == "a song"
+
+
+def test_asked_to_stop_a_model_is_freed_and_its_finished_tracks_stay(folder, monkeypatch):
+    known(monkeypatch, Writer)
+    events = []
+    with pytest.raises(Stopped):
+        annotate(folder, setup=Setup(folder, folder), job=Job(events.append, lambda: len(items(events)) == 1))
+
+    assert told(events) == ["opened writer", "closed writer"]
+    assert [name for name, track in tracks(folder).items() if track.lyrics] == ["glass_arcade"]

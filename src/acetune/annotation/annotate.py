@@ -29,8 +29,8 @@ def annotate(
     Args:
         dataset: The folder of songs.
         annotators: Names of the catalogue; None for all that can work here.
-        overwrite: Fields to find anew where the same or a lower source filled them; what a person or a file said
-            always stays.
+        overwrite: Fields to find anew where the same or a lower source filled them, or "all"; what a person or a file
+            said always stays.
         tracks: Patterns of paths or file names; none stands for all.
         setup: What annotators may use; None for what lies in the usual workspace.
         job: Whom to report to, and who may stop it between tracks.
@@ -45,11 +45,11 @@ def annotate(
     """
     job, setup, dataset = job or Job(), setup or default_setup(), Path(dataset)
     chosen = choice.choose(annotators, setup)
-    choice.check_overwrite(overwrite, chosen)
+    fields = choice.anew(overwrite, chosen)
     manifest = manifests.load(dataset)
     if annotators is None:
         _tell_models(chosen, job)
-    work = Round(manifest, choice.select(manifest.tracks, tracks), setup, job, overwrite=frozenset(overwrite))
+    work = Round(manifest, choice.select(manifest.tracks, tracks), setup, job, overwrite=fields)
     for group in choice.passes(chosen):
         work.hear(group)
     if work.found:

@@ -7,10 +7,13 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from acetune.annotation.annotator import Annotator, Setup
+from acetune.annotation.checkpoints import PUBLISHED
 from acetune.catalog import names, resolve
 from acetune.data.track import Source, Track
 from acetune.errors import DataError, SettingError
 
+#: Stands for every field.
+_EVERY: Final = "all"
 #: What a song without a singer has not.
 _SUNG: Final = ("lyrics", "line_times", "language")
 
@@ -24,14 +27,17 @@ def choose(wanted: Sequence[str] | None, setup: Setup) -> tuple[Annotator, ...]:
 
     Raises:
         SettingError: If there is no such annotator.
-        AcetuneError: What one of those that were named lacks here, and how to get it.
+        AcetuneError: What one lacks that was named, or for which a model was; says how to get it.
     """
     known = names("annotator")
+    for name in setup.model_ids:
+        if name not in PUBLISHED:
+            resolve("annotator", name)
     asked = known if wanted is None else wanted
     found: dict[str, Annotator] = {name: resolve("annotator", name)() for name in dict.fromkeys(asked)}
     lacking = {name: annotator.missing(setup) for name, annotator in found.items()}
-    for error in lacking.values():
-        if error is not None and wanted is not None:
+    for name, error in lacking.items():
+        if error is not None and (wanted is not None or name in setup.model_ids):
             raise error
     return tuple(found[name] for name in known if name in found and lacking[name] is None)
 
@@ -47,16 +53,17 @@ def passes(chosen: Sequence[Annotator]) -> tuple[tuple[Annotator, ...], ...]:
     return tuple(map(tuple, groups))
 
 
-def check_overwrite(overwrite: Sequence[str], chosen: Sequence[Annotator]) -> None:
-    """Refuse a field that nobody would find anew.
+def anew(overwrite: Sequence[str], chosen: Sequence[Annotator]) -> frozenset[str]:
+    """Return the fields to find anew; "all" stands for every field that somebody fills.
 
     Raises:
-        SettingError: If there is one.
+        SettingError: If nobody would find one of them.
     """
     known = {field for annotator in chosen for field in annotator.fields}
     for field in overwrite:
-        if field not in known:
+        if field not in known and field != _EVERY:
             raise SettingError("annotation.bad_overwrite", field=field, known=", ".join(sorted(known)))
+    return frozenset(known if _EVERY in overwrite else overwrite)
 
 
 def select(tracks: Sequence[Track], patterns: Sequence[str]) -> tuple[Track, ...]:

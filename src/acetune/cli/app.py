@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 
 import typer
 
-from acetune.cli import cache, config, data, diagnose, models, results, runs, training
+from acetune.cli import annotating, cache, config, data, diagnose, models, results, runs, training
 
 #: Commands in the order of a first job.
 COMMANDS: Mapping[str, Callable[..., None]] = {
     "quickstart": training.quickstart,
     "scan": data.scan,
-    "annotate": data.annotate,
+    "annotate": annotating.annotate,
     "encode": data.encode,
     "plan": training.plan,
     "train": training.train,

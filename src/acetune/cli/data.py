@@ -1,4 +1,4 @@
-"""Commands that prepare songs: scan, annotate, encode."""
+"""Commands that prepare songs: scan, encode."""
 
 from __future__ import annotations
 
@@ -18,10 +18,6 @@ from acetune.monitor.lines import amount, clock
 if TYPE_CHECKING:
     from acetune.data.manifest import Manifest
     from acetune.data.track import Skipped
-
-_WORDS = Annotated[
-    str, typer.Option(help="Fields whose values may be replaced, separated by commas; a person's are kept.")
-]
 
 _STRICT = Annotated[
     bool, typer.Option("--strict", help="Fail in the end if any song was skipped; the others are done.")
@@ -56,26 +52,6 @@ def scan(
         {**counts, "dropped": len(found.dropped), "ignored": found.ignored, "skipped": skipped},
         session.words("scanned", tracks=len(tracks), time=clock(seconds), added=len(found.added), skipped=len(skipped)),
         session.words("next", command=f'acetune annotate "{folder}"'),
-    )
-
-
-def annotate(
-    context: typer.Context,
-    folder: Folder,
-    annotators: Annotated[str, typer.Option(help="What to find out, separated by commas.")] = "tempo,key",
-    overwrite: _WORDS = "",
-    strict: _STRICT = False,
-) -> None:
-    """Find tempo and key of the songs where nobody wrote them."""
-    session = session_of(context)
-    done = resolve("verb", "annotate")(
-        folder, annotators=_split(annotators), overwrite=_split(overwrite), job=session.job
-    )
-    _check_skipped(strict, done.skipped)
-    session.finish(
-        vars(done),
-        session.words("annotated", written=_size(done.written), kept=_size(done.kept), skipped=_size(done.skipped)),
-        session.words("next", command=f'acetune train "{folder}"'),
     )
 
 
@@ -116,13 +92,3 @@ def _check_skipped(strict: bool, skipped: Sequence[Skipped]) -> None:
     """
     if strict and skipped:
         raise DataError("cli.skipped", count=len(skipped), names=", ".join(song.path for song in skipped))
-
-
-def _split(words: str) -> tuple[str, ...]:
-    """Return the words of a list with commas."""
-    return tuple(word.strip() for word in words.split(",") if word.strip())
-
-
-def _size(value: object) -> int:
-    """Return a count, or how many a collection holds."""
-    return len(value) if isinstance(value, (tuple, list, dict)) else int(str(value))

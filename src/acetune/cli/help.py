@@ -16,7 +16,12 @@ EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
     "": ("acetune quickstart", "acetune quickstart ./my_songs --model turbo", "acetune train --help"),
     "quickstart": ("acetune quickstart", "acetune quickstart ./my_songs --model turbo --rank 32 --name my-style"),
     "scan": ("acetune scan ./my_songs", "acetune scan ./my_songs --trigger zxband --strict"),
-    "annotate": ("acetune annotate ./my_songs", "acetune annotate ./my_songs --annotators tempo --overwrite bpm"),
+    "annotate": (
+        "acetune annotate ./my_songs",
+        "acetune annotate ./my_songs --with tempo,key --overwrite bpm --tracks 'live/*'",
+        "acetune annotate ./my_songs --with caption,lyrics --preview 3",
+        "acetune annotate ./my_songs --with endpoint --endpoint http://127.0.0.1:8080 --endpoint-model my-model",
+    ),
     "encode": ("acetune encode ./my_songs --model turbo",),
     "plan": ("acetune plan ./my_songs --model turbo --epochs 50",),
     "train": (

@@ -20,6 +20,16 @@ def width(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
+def shortened(text: str, columns: int) -> str:
+    """Return a text on one line that takes at most so many columns; an ellipsis stands for what is left out."""
+    line = " ".join(text.split())
+    if width(line) <= columns:
+        return line
+    while width(line) >= columns:
+        line = line[:-1]
+    return line.rstrip() + "…"
+
+
 def _pad(text: str, columns: int) -> str:
     """Return a text filled up with spaces."""
     return text + " " * (columns - width(text))

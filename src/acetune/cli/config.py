@@ -49,6 +49,25 @@ def validate(
     session.finish({"valid": True}, session.words("valid", path=file))
 
 
+def presets(context: typer.Context) -> None:
+    """List the presets: what each is for, and every knob that it changes.
+
+    Use one with `--preset NAME` of train, plan and the other commands with knobs; `acetune plan SONGS --preset NAME`
+    says what the planner thinks of it.
+    """
+    from acetune.knobs import flatten
+    from acetune.planning import presets as known
+
+    session = session_of(context)
+    found = [known.preset(name) for name in known.names()]
+    changes = {one.name: flatten(one.knobs) for one in found}
+    lines = []
+    for one in found:
+        lines.append(f"{one.name}: {one.about.get(session.options.language, one.about['en'])}")
+        lines += [f"  {knob}: {pretty(value)}" for knob, value in changes[one.name].items()]
+    session.finish({"presets": [{**vars(one), "knobs": changes[one.name]} for one in found]}, *lines)
+
+
 def schema(context: typer.Context) -> None:
     """List every knob with default, range, unit and meaning.
 
@@ -68,4 +87,4 @@ def _families() -> dict[str, object]:
     return {name: resolve("family", name).recipe_section().model_json_schema() for name in names("family")}
 
 
-COMMANDS: Mapping[str, Callable[..., None]] = {"show": show, "validate": validate, "schema": schema}
+COMMANDS: Mapping[str, Callable[..., None]] = {"show": show, "validate": validate, "presets": presets, "schema": schema}

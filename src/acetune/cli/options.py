@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Short names that only the command line has, beside those of `acetune.recipe.SHORT_NAMES`.
 _SHORT = {"model": "model.variant", "model-path": "model.path"}
+#: Flag that names presets, on every command with knobs; again or with commas for more.
+PRESET = "preset"
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 #: What the environment variables of knobs begin with.
 _PREFIX = "ACETUNE_"
@@ -58,7 +60,7 @@ def take_everywhere(arguments: Sequence[str], start: Everywhere) -> tuple[Everyw
 
 
 def take_knobs(arguments: Sequence[str], command: str) -> tuple[dict[str, object], list[str]]:
-    """Return ``{"section.knob": value}`` of the knob flags, and the other arguments.
+    """Return ``{"section.knob": value}`` of the knob flags (presets as a list under `PRESET`), and the other arguments.
 
     Args:
         arguments: The command line.
@@ -72,12 +74,19 @@ def take_knobs(arguments: Sequence[str], command: str) -> tuple[dict[str, object
 
     def needs_value(word: str) -> bool | None:
         flag = _plain(word)
+        if flag == PRESET:
+            return True
         if flag not in table and "." in flag:
             raise SettingError("cli.unknown_flag", flag=word, hint=nearest_flag(word, ()), command=command)
         return None if flag not in table else flag not in switches
 
     taken, rest = _take(arguments, needs_value)
-    return {table[_plain(flag)].name: _value(table[_plain(flag)], value) for flag, value in taken}, rest
+    chosen = [(_plain(flag), value) for flag, value in taken]
+    knobs: dict[str, object] = {
+        table[flag].name: _value(table[flag], value) for flag, value in chosen if flag != PRESET
+    }
+    presets = [name for flag, value in chosen if flag == PRESET for name in value.split(",") if name]
+    return ({**knobs, PRESET: presets} if presets else knobs), rest
 
 
 def flags() -> dict[str, Knob]:

@@ -7,13 +7,13 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from acetune.cli.options import Everywhere, environment_layer
+from acetune.cli.options import PRESET, Everywhere, environment_layer
 from acetune.events import Event, Job, Json, StageEnded, to_line
 from acetune.monitor.console import Console
 from acetune.monitor.words import Words
@@ -68,26 +68,47 @@ class Session:
 
     @property
     def settings(self) -> dict[str, object]:
-        """The knobs that variables and flags set; flags win."""
-        return {**environment_layer(self.environment), **self.knobs}
+        """The knobs that presets, variables and flags set; a later one wins."""
+        return {**self._preset_knobs(), **environment_layer(self.environment), **self._flags()}
+
+    @property
+    def changes(self) -> dict[str, object]:
+        """The knobs that presets and flags of this command set."""
+        return {**self._preset_knobs(), **self._flags()}
 
     def resolve(self, *, config: Path | None = None, dataset: Path | None = None) -> Resolved:
-        """Return the recipe: variant < file < environment < flags.
+        """Return the recipe: variant < presets < file < environment < flags.
 
         Raises:
             SettingError: For unknown knobs and impossible values.
         """
         from acetune import recipe
 
-        flags = dict(self.knobs)
+        flags = self._flags()
         if dataset is not None:
             flags["data.dataset"] = str(dataset.absolute())
-        layers: list[tuple[str, Mapping[str, object]]] = []
+        layers = self._presets()
         if config is not None:
             layers.append((config.name, recipe.read_layer(config)))
         layers.append((self.words("environment"), environment_layer(self.environment)))
         layers.append((self.words("command_line"), flags))
         return recipe.resolve(layers)
+
+    def _presets(self) -> list[tuple[str, Mapping[str, object]]]:
+        """Return the presets that were asked for, as layers."""
+        from acetune.planning import presets
+
+        return presets.layers(cast("Sequence[str]", self.knobs.get(PRESET, ())))
+
+    def _preset_knobs(self) -> dict[str, object]:
+        """Return the knobs of the presets that were asked for; a later one wins."""
+        from acetune.knobs import flatten
+
+        return {name: value for _, knobs in self._presets() for name, value in flatten(knobs).items()}
+
+    def _flags(self) -> dict[str, object]:
+        """Return the knobs that flags set."""
+        return {name: value for name, value in self.knobs.items() if name != PRESET}
 
     def say(self, text: str) -> None:
         """Tell people something before the result."""

@@ -85,7 +85,7 @@ def resume(context: typer.Context, run: RunName) -> None:
     by name.
     """
     session = session_of(context)
-    done = resolve("verb", "resume")(run, changes=dict(session.knobs), home=session.home, job=session.job)
+    done = resolve("verb", "resume")(run, changes=session.changes, home=session.home, job=session.job)
     _finish(session, done)
 
 

@@ -29,6 +29,10 @@ VERBS = {
 
 #: What can be done with a data set; `acetune.data` and the command group `data` have the same names.
 DATA_VERBS: dict[str, str] = {
+    "add": "acetune.data.adding:add",
+    "sample": "acetune.data.samples:sample",
+    "collect": "acetune.data.samples:collect",
+    "export": "acetune.data.exports:export",
     "import-tensors": "acetune.encoding.import_tensors:import_tensors",
 }
 
@@ -46,6 +50,12 @@ ANNOTATORS = {
     "tempo": "acetune.annotation.tempo:TempoAnnotator",
     "key": "acetune.annotation.key:KeyAnnotator",
     "language": "acetune.annotation.language:LanguageAnnotator",
+}
+
+#: What tempo and key sound like, for those who check what others say: functions of mono audio at 22.05 kHz.
+ESTIMATORS = {
+    "bpm": "acetune.annotation.tempo:tempo",
+    "keyscale": "acetune.annotation.key:key",
 }
 
 OPTIMIZERS = {
@@ -71,15 +81,22 @@ EXPORTERS = {
     "peft": "acetune.formats.peft:PEFT",
 }
 
+#: Follow the events of a training.
+TRACKERS = {
+    "tensorboard": "acetune.monitor.tensorboard:TensorboardTracker",
+}
+
 _TABLES = {
     "verb": VERBS,
     "data": DATA_VERBS,
     "family": FAMILIES,
     "tensors": TENSORS,
     "annotator": ANNOTATORS,
+    "estimator": ESTIMATORS,
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
     "exporter": EXPORTERS,
+    "tracker": TRACKERS,
 }
 
 

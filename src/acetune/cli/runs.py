@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -85,6 +86,50 @@ def stop(context: typer.Context, run: RunName) -> None:
     session.finish({"asked": running}, session.words("asked_to_stop" if running else "not_running", run=found.name))
 
 
+def metrics(
+    context: typer.Context,
+    run: RunName,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write.", show_default=False)] = None,
+) -> None:
+    """Print a run's numbers as CSV, one line a step; events.jsonl of the run has them as JSON."""
+    from acetune.files import write_text
+    from acetune.monitor.metrics import as_csv
+    from acetune.run import Run
+    from acetune.workspace import Workspace
+
+    session = session_of(context)
+    text = as_csv(Run(Workspace.at(session.home).find_run(run)))
+    if out is not None:
+        write_text(out, text)
+    session.finish({"path": out, "lines": text.count("\n") - 1}, text.rstrip() if out is None else str(out))
+
+
+def tensorboard(
+    context: typer.Context,
+    run: Annotated[
+        str | None, typer.Argument(metavar="RUN", help="Name or folder; all runs without it.", show_default=False)
+    ] = None,
+    port: Annotated[int, typer.Option(help="Of this machine.", min=1, max=65535)] = 6006,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page.")] = True,
+) -> None:
+    """Show the curves of one run, or of all, in TensorBoard until Ctrl+C."""
+    import webbrowser
+
+    from acetune.monitor.tensorboard import serve
+    from acetune.workspace import Workspace
+
+    session = session_of(context)
+    workspace = Workspace.at(session.home)
+
+    def opened(address: str) -> None:
+        session.say(session.words("tensorboard", address=address))
+        if browser:
+            webbrowser.open(address)
+
+    serve(workspace.find_run(run) if run else workspace.runs, port=port, opened=opened, stop=session.stop)
+    session.finish({"port": port})
+
+
 def _row(run: Run) -> dict[str, object]:
     """Return what a list says about a run; one whose files cannot be read is listed with the reason."""
     from acetune.errors import AcetuneError
@@ -117,4 +162,10 @@ def _at_once() -> bool:
     return True
 
 
-COMMANDS: Mapping[str, Callable[..., None]] = {"ls": list_runs, "show": show, "logs": logs, "stop": stop}
+COMMANDS: Mapping[str, Callable[..., None]] = {
+    "ls": list_runs,
+    "show": show,
+    "logs": logs,
+    "metrics": metrics,
+    "stop": stop,
+}

@@ -7,7 +7,7 @@ report, validate, save. A stop request, a signal or a number that is no number s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -132,7 +132,9 @@ def _run(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainResul
             run.asked(request)  # what an earlier process did not live to see
         job = Job(job.also(run.append_event).report, _stop_of(run, job))
         try:
-            with compute.threads(recipe.compute.threads):
+            with compute.threads(recipe.compute.threads), ExitStack() as trackers:
+                for tracker in catalog.names("tracker"):
+                    job = job.also(trackers.enter_context(catalog.resolve("tracker", tracker)().opened(run)))
                 return _train(run, recipe, workspace, job)
         except AcetuneError as error:
             _record_failure(run, error)

@@ -80,5 +80,8 @@ def test_a_taken_port_is_said(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("localhost", 0))
         taken.listen()
+        told: list[str] = []
         with pytest.raises(SettingError, match="port"):
-            tensorboard.serve(tmp_path, port=taken.getsockname()[1], opened=len, stop=lambda: False)
+            tensorboard.serve(tmp_path, port=taken.getsockname()[1], opened=told.append, stop=lambda: False)
+
+    assert told == []

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from acetune.errors import SettingError
@@ -91,6 +92,16 @@ def threads(count: int | None) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+@contextmanager
+def seeded(seed: int, where: torch.device) -> Iterator[None]:
+    """Let libraries that draw from torch's hidden generators draw from a seed; afterwards these are as they were."""
+    import torch
+
+    with torch.random.fork_rng(devices=[where] if where.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
 def to_device(tensor: torch.Tensor, where: torch.device) -> torch.Tensor:
     """Return a tensor on a device without waiting for the device: accelerators copy from pinned memory."""
     if where.type == "cuda" and tensor.device.type == "cpu":
@@ -127,7 +138,7 @@ def machine(name: str = "auto") -> Machine:
     import torch
 
     chosen = device(name)
-    total, free = _memory(chosen)
+    total, free = memory(chosen)
     label = torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else _processor()
     build = torch.version.cuda and f"CUDA {torch.version.cuda}" or torch.version.hip and f"ROCm {torch.version.hip}"
     return Machine(
@@ -159,7 +170,7 @@ def is_out_of_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
-def _memory(where: torch.device) -> tuple[int | None, int | None]:
+def memory(where: torch.device) -> tuple[int | None, int | None]:
     """Return total and free bytes of a device, of the main memory for all but CUDA."""
     import torch
 
@@ -177,19 +188,41 @@ def _processor() -> str:
     return f"{os.cpu_count()} cores"
 
 
+def room(name: str = "auto") -> tuple[bool, int | None]:
+    """Return whether a device is the processor, and its free bytes if they can be told; torch is not asked.
+
+    Args:
+        name: As `device` takes it.
+    """
+    import psutil
+
+    cards = [] if name == "cpu" or version("torch").endswith("+cpu") else _ask_nvidia("memory.free")
+    if cards:
+        sizes = [int(size.split()[0]) << 20 for size in cards if size.split()[0].isdecimal()]
+        return False, max(sizes, default=None)
+    on_processor = name == "cpu" or (name == "auto" and sys.platform != "darwin")
+    knows = on_processor or sys.platform == "darwin"
+    return on_processor, psutil.virtual_memory().available if knows else None
+
+
 def _nvidia_card() -> str | None:
     """Return the name of an NVIDIA card, asked of its driver and not of torch; None without one."""
+    return next(iter(_ask_nvidia("name")), None)
+
+
+def _ask_nvidia(what: str) -> list[str]:
+    """Return what the driver says about each NVIDIA card; nothing without one."""
     tool = shutil.which("nvidia-smi")
     if tool is None:
-        return None
+        return []
     try:
         answer = subprocess.run(
-            [tool, "--query-gpu=name", "--format=csv,noheader"],
+            [tool, f"--query-gpu={what}", "--format=csv,noheader"],
             capture_output=True,
             text=True,
             timeout=10,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
-        return None
-    return answer.stdout.strip().splitlines()[0] if answer.returncode == 0 and answer.stdout.strip() else None
+        return []
+    return answer.stdout.strip().splitlines() if answer.returncode == 0 else []

@@ -83,6 +83,11 @@ def find(setup: Setup, name: str, default_id: str) -> Path:
     raise MissingDependency("listening.no_weights", name=name, repository=wanted, size=size)
 
 
+def own(setup: Setup, name: str) -> Path:
+    """Return the folder of the weights that an annotator of `PUBLISHED` uses (raises as `find`)."""
+    return find(setup, name, PUBLISHED[name].repository)
+
+
 def is_whole(folder: Path) -> bool:
     """Whether a folder has a configuration and every weight file that belongs to it."""
     if not (folder / "config.json").is_file():

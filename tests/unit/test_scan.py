@@ -82,7 +82,7 @@ def test_files_that_say_nothing_are_listed_as_ignored(tmp_path):
         (tmp_path / name).write_text("la\nla\nla\nla")
     scan(tmp_path)
 
-    assert scan(tmp_path).ignored == ("a.txt.bak", "cover.jpg")
+    assert scan(tmp_path).ignored == {"a.txt.bak": "backup", "cover.jpg": "other"}
 
 
 def test_what_cannot_be_used_is_skipped_with_its_reason(tmp_path):

@@ -62,7 +62,11 @@ def test_the_layout_of_15_is_read(tmp_path):
         "instrumental": False,
         "lyrics": LYRICS,
     }
-    assert {file.name for file in found.files} == {"song.json", "song.lyrics.txt"}
+    assert found.extra == {"mood": "sad"}
+    assert {file.name: layout for file, layout in found.layouts.items()} == {
+        "song.json": "json",
+        "song.lyrics.txt": "lyrics_txt",
+    }
 
 
 def test_the_json_file_counts_before_named_files_and_those_before_a_bare_text(tmp_path):
@@ -164,8 +168,7 @@ def test_a_metre_is_a_number_and_an_unusual_one_is_kept_as_written(tmp_path, wri
         ("slow jazz", {}, ["data.txt_ambiguous"]),
         ("slow jazz\nwith piano", {}, ["data.txt_ambiguous"]),
         ("", {}, []),
-        ("# note\ncaption: jazz, slow\nbpm: 90\nkey: Am\nlyrics:\n[verse]", {}, ["data.txt_foreign"]),
-        ("<CAPTION>jazz, slow</CAPTION>", {}, ["data.txt_foreign"]),
+        ("<CAPTION>jazz, slow</CAPTION>", {"caption": "jazz, slow"}, []),
     ],
 )
 def test_a_bare_text_is_used_only_where_it_cannot_be_mistaken(tmp_path, text, values, found):

@@ -5,6 +5,7 @@ Files write "N/A", 0 or nothing for what they do not know: all of these are miss
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -19,10 +20,15 @@ from acetune.events import Json
 #: What a file says, by the names of `DESCRIPTION`.
 Fields: TypeAlias = Mapping[str, Json]
 
-_NOTHING = frozenset({"", "n/a", "na", "none", "null", "unknown"})
+_NOTHING = frozenset({"", "n/a", "na", "none", "null", "unknown", "[edit this]"})
 _METRES = MappingProxyType({"2/4": "2", "3/4": "3", "4/4": "4", "6/8": "6"})
 _KNOWN_METRES = frozenset(_METRES.values())
-_TRUTH = MappingProxyType({"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False})
+_TRUTH = MappingProxyType(
+    {**dict.fromkeys(("true", "yes", "y", "1", "是"), True), **dict.fromkeys(("false", "no", "n", "0", "否"), False)}
+)
+_PARTS = MappingProxyType(
+    {"train": "train", **dict.fromkeys(("validation", "valid", "val", "dev", "test"), "validation")}
+)
 
 
 def read_fields(fields: Fields, path: Path) -> tuple[dict[str, object], tuple[DataError, ...]]:
@@ -81,10 +87,10 @@ def _says_instrumental(name: str, value: object) -> bool:
 
 
 def _text(raw: Json) -> str:
-    """Return text without space around it."""
+    """Return text without space around it, and with question marks for halves of characters."""
     if not isinstance(raw, str):
         raise ValueError("not text")
-    return raw.strip()
+    return raw.strip().encode("utf-8", "replace").decode("utf-8")
 
 
 def _tags(raw: Json) -> tuple[str, ...] | None:
@@ -95,8 +101,8 @@ def _tags(raw: Json) -> tuple[str, ...] | None:
 
 
 def _bpm(raw: Json) -> float | None:
-    """Return beats per minute; 0 says nothing."""
-    bpm = float(str(raw).lower().removesuffix("bpm"))
+    """Return beats per minute, also with a decimal comma; 0 says nothing."""
+    bpm = float(str(raw).lower().removesuffix("bpm").replace(",", "."))
     if not math.isfinite(bpm) or bpm < 0:
         raise ValueError("no tempo")
     return bpm or None
@@ -134,16 +140,66 @@ def _flag(raw: Json) -> bool:
     return flag
 
 
+def _captions(raw: Json) -> Mapping[str, str] | None:
+    """Return captions by kind, given as an object or as its JSON text; empty ones are missing."""
+    try:
+        said = json.loads(raw) if isinstance(raw, str) else raw
+    except RecursionError as cause:
+        raise ValueError("too deep") from cause
+    if not isinstance(said, dict):
+        raise ValueError("not an object")
+    kept = {kind: text for kind, caption in said.items() if (text := _text("" if caption is None else caption))}
+    return MappingProxyType(kept) or None
+
+
+def _times(raw: Json) -> tuple[float, ...]:
+    """Return seconds that are given as a list."""
+    if not isinstance(raw, list):
+        raise ValueError("not a list")
+    times = tuple(float(str(second)) for second in raw)
+    if not all(math.isfinite(second) and second >= 0 for second in times):
+        raise ValueError("no times")
+    return times
+
+
+def _count(raw: Json) -> int:
+    """Return a whole number from 1."""
+    count = float(str(raw))
+    if not math.isfinite(count) or count < 1 or count != int(count):
+        raise ValueError("not a count")
+    return int(count)
+
+
+def _part(raw: Json) -> str:
+    """Return the part of the data set that a song belongs to."""
+    part = _PARTS.get(_text(raw).lower())
+    if part is None:
+        raise ValueError("no such part")
+    return part
+
+
 _READERS: Mapping[str, Callable[[Json], object]] = MappingProxyType(
     {
         "caption": _text,
         "tags": _tags,
         "genre": _text,
+        "recaption": _captions,
         "lyrics": _text,
+        "line_times": _times,
         "bpm": _bpm,
         "keyscale": _keyscale,
         "timesignature": _metre,
         "language": _language,
         "instrumental": _flag,
+        "trigger": _text,
+        "repeats": _count,
+        "split": _part,
+        "excluded": _flag,
+        "owner": _text,
+        "isrc": _text,
+        "licence": _text,
+        "consent": _text,
     }
 )
+#: What a file can say about a song.
+FIELDS = tuple(_READERS)

@@ -240,3 +240,5 @@ _COLUMNS: Mapping[str, Callable[[Json], object]] = MappingProxyType(
         "audio_sha256": _text,
     }
 )
+#: Every column that acetune writes itself.
+OWN_COLUMNS = frozenset({_FILE, _MARKS, *_COLUMNS})

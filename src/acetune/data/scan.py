@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from acetune.data import manifest as manifests
+from acetune.data.bare_texts import TxtMeaning
+from acetune.data.collecting import Choices, choose, collect
+from acetune.data.listing import ENCODED_SUFFIX, Listing, list_files
 from acetune.data.manifest import Manifest
-from acetune.data.settings import read_settings
-from acetune.data.sidecars import Reading, read_sidecars
-from acetune.data.track import Mark, Skipped, Source, Track
+from acetune.data.measuring import LEAST_SECONDS, MOST_SECONDS
+from acetune.data.places import Places
+from acetune.data.readings import Conflict
+from acetune.data.sets import Album
+from acetune.data.settings import DatasetSettings, has_settings, read_settings
+from acetune.data.surveying import FileReading, Song, Survey, survey, without
+from acetune.data.track import Skipped, Track
 from acetune.errors import DataError
-from acetune.events import Job, Json, Progress, StageEnded, StageStarted
-from acetune.files import content_hash
+from acetune.events import Job, Json, StageEnded, StageStarted
 
-#: Shorter audio is no track.
-LEAST_SECONDS: Final = 0.5
-#: ACE-Step 1.5 generates up to this length; what comes after it is never used.
-MOST_SECONDS: Final = 600.0
-_STAGE = "scan"
-#: A folder that holds one of these is acetune's own output, not music to learn from.
-_OWN_FOLDERS = frozenset({"workspace.json", "recipe.yaml"})
+__all__ = ["LEAST_SECONDS", "MOST_SECONDS", "ScanResult", "scan", "scan_with"]
+
+_STAGE: Final = "scan"
 
 
 @dataclass(frozen=True)
@@ -35,175 +36,97 @@ class ScanResult:
         added: Tracks that were not listed before.
         dropped: Tracks that were listed and are not there any more.
         skipped: Audio that cannot be used.
-        ignored: Files that are neither audio nor read as text beside it.
+        ignored: Files that say nothing, and why: `backup`, `doubtful`, `no_song` or `other`.
+        readings: How each file was read.
+        conflicts: Track to where its files did not agree.
     """
 
     manifest: Manifest
     added: tuple[str, ...]
     dropped: tuple[str, ...]
     skipped: tuple[Skipped, ...]
-    ignored: tuple[str, ...]
+    ignored: Mapping[str, str]
+    readings: tuple[FileReading, ...]
+    conflicts: Mapping[str, tuple[Conflict, ...]]
 
 
-@dataclass(frozen=True)
-class _Song:
-    """A measured file and what the files beside it say."""
-
-    path: str
-    seconds: float
-    sha256: str
-    reading: Reading
-
-    def on(self, track: Track | None) -> Track:
-        """Return a track as this file has it; what a person said stays."""
-        track = track or Track(path=self.path, seconds=self.seconds)
-        track = replace(track, path=self.path, seconds=self.seconds, audio_sha256=self.sha256)
-        for name, value in self.reading.values.items():
-            track = track.with_value(name, value, Mark(Source.FILE), overwrite=True)
-        return track
-
-
-def scan(folder: str | Path, *, job: Job | None = None, strict: bool = False) -> ScanResult:
+def scan(
+    folder: str | Path,
+    *,
+    job: Job | None = None,
+    strict: bool = False,
+    txt_means: TxtMeaning | None = None,
+    columns: Mapping[str, str] | None = None,
+) -> ScanResult:
     """Write the manifest of a folder of songs, or bring it up to date.
 
-    Subfolders are read too; hidden files and acetune's own output are not. What a person wrote into an existing
-    manifest stays, unknown columns included, also where a file was moved.
+    Subfolders are read too; hidden files and acetune's own output are not. Files beside the songs and files that
+    describe many songs are read in the layouts of all known tools. What a person wrote into an existing manifest
+    stays, unknown columns included, also where a file was moved.
 
     Args:
         folder: The folder that holds the songs.
         job: Whom to report to, and who may stop it.
         strict: Refuse to go on without the songs that cannot be used; nothing is written then.
+        txt_means: What texts are that could be a caption or lyrics; without it they are not used.
+        columns: Column of a table to the field that it holds, where its name does not say so.
 
     Raises:
         DataError: If there is no folder, no audio, none that can be used, or (strict) one that cannot.
+        SettingError: If `txt_means` is none of the two, or `columns` names what there is not.
         Stopped: If asked to stop; nothing was written.
         NotWritable: If the folder may not be written.
     """
-    job, folder = job or Job(), Path(folder)
+    return scan_with(Path(folder), choose(txt_means, columns), job or Job(), strict=strict)
+
+
+def scan_with(
+    folder: Path, choices: Choices, job: Job, *, strict: bool = False, named: Path | None = None
+) -> ScanResult:
+    """Scan a folder, with somebody to ask (the rest is as in `scan`).
+
+    Args:
+        folder: The folder that holds the songs.
+        choices: How doubts are decided.
+        job: Whom to report to, and who may stop it.
+        strict: Refuse to go on without the songs that cannot be used.
+        named: A file that must be among those that describe the songs.
+    """
     before = manifests.read(folder)
-    audio, others = _files(folder, job)
-    job.report(StageStarted(stage=_STAGE, total=len(audio), unit="files"))
-    songs, skipped = _measure_all(folder, audio, job)
-    if skipped and (strict or not songs):
-        code = "data.skipped" if songs else "data.none_left"
-        raise DataError(code, folder=folder, count=len(skipped), first=skipped[0].reason)
+    listing = list_files(folder, job)
+    encoded = _encoded(before.tracks if before else (), listing)
+    _check_audio(listing, encoded)
+    collected = collect(listing, Places(lambda: listing.audio, outside=False), choices)
+    if named is not None and named.absolute() not in collected.sets:
+        raise DataError("import.no_set", path=named)
+    job.report(StageStarted(stage=_STAGE, total=len(collected.songs), unit="files"))
+    found = survey(listing, collected, job, _STAGE)
+    if found.skipped and (strict or not (found.songs or encoded)):
+        code = "data.skipped" if found.songs else "data.none_left"
+        raise DataError(code, folder=folder, count=len(found.skipped), first=found.skipped[0].reason)
 
     def merge(current: Manifest | None) -> Manifest:
-        settings = current.settings if current else read_settings(folder)
-        return Manifest(folder, _merged(current.tracks if current else (), songs, skipped), settings)
+        settings = with_album(current.settings if current else read_settings(folder), collected.album, folder)
+        return Manifest(folder, _merged(current.tracks if current else (), found, encoded), settings)
 
     manifest = manifests.update(folder, merge)
-    added, dropped = _changes(before.tracks if before else (), songs, skipped, job)
-    read = {file for song in songs.values() for file in song.reading.files}
-    ignored = tuple(_name(folder, file) for file in others if file not in read)
-    result = ScanResult(manifest, added, dropped, skipped, ignored)
-    job.report(StageEnded(stage=_STAGE, result=_counts(result)))
+    added, dropped = _changes(before.tracks if before else (), found, encoded, job)
+    ignored = without(found.ignored, encoded)
+    result = ScanResult(manifest, added, dropped, found.skipped, ignored, found.readings, found.conflicts)
+    job.report(StageEnded(stage=_STAGE, result=counts(result)))
     return result
 
 
-def _files(folder: Path, job: Job) -> tuple[list[Path], list[Path]]:
-    """Return the audio of a folder and its other files, in order of their names."""
-    from acetune.audio.files import AUDIO_SUFFIXES
-
-    def closed(cause: OSError) -> None:
-        _notice(job, DataError("data.not_readable", path=cause.filename, cause=cause.strerror), cause.filename)
-
-    files: list[Path] = []
-    for here, folders, names in os.walk(folder, onerror=closed):
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and not _is_own(here, name))
-        files.extend(Path(here, name) for name in sorted(names) if not name.startswith("."))
-    audio = [file for file in files if file.suffix.lower() in AUDIO_SUFFIXES]
-    if not audio:
-        raise DataError("data.no_audio", folder=folder, suffixes=" ".join(sorted(AUDIO_SUFFIXES)))
-    others = [file for file in files if file.suffix.lower() not in AUDIO_SUFFIXES]
-    return audio, [file for file in others if file != folder / manifests.MANIFEST]
+def with_album(settings: DatasetSettings, album: Album, folder: Path) -> DatasetSettings:
+    """Return settings with what files say about the whole data set; what is set already stays."""
+    if settings.trigger is None and album.trigger is not None:
+        settings = replace(settings, trigger=album.trigger, trigger_position=album.trigger_position)
+    if album.name is not None and not has_settings(folder):
+        settings = replace(settings, name=album.name)
+    return settings
 
 
-def _is_own(here: str, name: str) -> bool:
-    """Whether a folder holds acetune's own output."""
-    return any(os.path.exists(os.path.join(here, name, sign)) for sign in _OWN_FOLDERS)
-
-
-def _measure_all(folder: Path, audio: Sequence[Path], job: Job) -> tuple[Mapping[str, _Song], tuple[Skipped, ...]]:
-    """Return the songs by path, and the files that are none."""
-    songs: dict[str, _Song] = {}
-    skipped = []
-    for done, file in enumerate(audio, start=1):
-        job.check_stop(_STAGE)
-        name = _name(folder, file)
-        try:
-            songs[name] = _measure(file, name, job)
-        except DataError as reason:
-            skipped.append(Skipped(name, reason.code, reason.message()))
-            _notice(job, reason, name)
-        job.report(Progress(stage=_STAGE, done=done, total=len(audio), item=name))
-    return songs, tuple(skipped)
-
-
-def _measure(file: Path, name: str, job: Job) -> _Song:
-    """Return what is known of an audio file.
-
-    Raises:
-        DataError: If it is no track.
-    """
-    from acetune.audio.files import probe
-
-    if not file.as_posix().endswith(name):
-        raise DataError("data.bad_name", path=name)
-    try:
-        seconds, sha256 = probe(file).seconds, content_hash(file)
-    except OSError as cause:
-        raise DataError("data.not_readable", path=name, cause=cause.strerror) from cause
-    if seconds < LEAST_SECONDS:
-        raise DataError("data.too_short", path=name, seconds=seconds, least=LEAST_SECONDS)
-    if seconds > MOST_SECONDS:
-        _notice(job, DataError("data.long", path=name, seconds=seconds, most=round(MOST_SECONDS)), name)
-    reading = read_sidecars(file)
-    for finding in reading.findings:
-        _notice(job, finding, name)
-    return _Song(name, seconds, sha256, reading)
-
-
-def _merged(tracks: Sequence[Track], songs: Mapping[str, _Song], skipped: Sequence[Skipped]) -> tuple[Track, ...]:
-    """Return the listed tracks that are still there, in their order, and then the new ones.
-
-    A listed track that was skipped stays as it is: its file may be good again tomorrow, its caption would be lost.
-    """
-    moved = {old: new for new, old in _moves(tracks, songs).items()}
-    unusable = {skip.path for skip in skipped}
-    kept: dict[str, Track] = {}
-    for track in tracks:
-        place = moved.get(track.path, track.path)
-        if place in songs or place in unusable:
-            kept[place] = songs[place].on(track) if place in songs else track
-    return (*kept.values(), *(song.on(None) for song in songs.values() if song.path not in kept))
-
-
-def _moves(tracks: Sequence[Track], songs: Mapping[str, _Song]) -> dict[str, str]:
-    """Return new path to old path of the songs whose audio was listed under a path that is gone."""
-    listed = {track.path for track in tracks}
-    gone = {track.audio_sha256: track.path for track in tracks if track.path not in songs}
-    return {
-        song.path: gone.pop(song.sha256) for song in songs.values() if song.path not in listed and song.sha256 in gone
-    }
-
-
-def _changes(
-    tracks: Sequence[Track], songs: Mapping[str, _Song], skipped: Sequence[Skipped], job: Job
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the paths that came and those that went, and notice what moved or went."""
-    listed = {track.path: None for track in tracks}
-    moves = _moves(tracks, songs)
-    seen = {*songs, *moves.values(), *(skip.path for skip in skipped)}
-    dropped = tuple(path for path in listed if path not in seen)
-    for new, old in moves.items():
-        _notice(job, DataError("data.moved", path=new, old=old), new, "info")
-    for path in dropped:
-        _notice(job, DataError("data.gone", path=path), path)
-    return tuple(path for path in songs if path not in listed and path not in moves), dropped
-
-
-def _counts(result: ScanResult) -> dict[str, Json]:
+def counts(result: ScanResult) -> dict[str, Json]:
     """Return how many of each there are, and the length of all tracks."""
     return {
         "tracks": len(result.manifest.tracks),
@@ -215,11 +138,53 @@ def _counts(result: ScanResult) -> dict[str, Json]:
     }
 
 
-def _name(folder: Path, file: Path) -> str:
-    """Return a file's path inside the folder; bytes that are no text become question marks."""
-    return file.relative_to(folder).as_posix().encode("utf-8", "replace").decode("utf-8")
+def _encoded(tracks: Sequence[Track], listing: Listing) -> frozenset[str]:
+    """Return the listed tracks whose file is no audio but a song that was encoded elsewhere, and is there."""
+    files = {listing.name(file) for file in listing.others if file.suffix == ENCODED_SUFFIX}
+    return frozenset(track.path for track in tracks if track.path in files)
 
 
-def _notice(job: Job, finding: DataError, subject: str, severity: str = "warning") -> None:
-    """Report a finding."""
-    job.notice(finding.code, finding.message(), severity=severity, subject=subject)
+def _check_audio(listing: Listing, encoded: frozenset[str]) -> None:
+    """Raise if there is nothing to scan."""
+    from acetune.audio.files import AUDIO_SUFFIXES
+
+    if not listing.audio and not encoded:
+        raise DataError("data.no_audio", folder=listing.root, suffixes=" ".join(sorted(AUDIO_SUFFIXES)))
+
+
+def _merged(tracks: Sequence[Track], found: Survey, encoded: frozenset[str]) -> tuple[Track, ...]:
+    """Return the listed tracks that are still there, in their order, and then the new ones.
+
+    A listed track that was skipped stays as it is: its file may be good again tomorrow, its caption would be lost.
+    """
+    moved = {old: new for new, old in _moves(tracks, found.songs).items()}
+    as_they_are = {skip.path for skip in found.skipped} | encoded
+    kept: dict[str, Track] = {}
+    for track in tracks:
+        place = moved.get(track.path, track.path)
+        if place in found.songs or place in as_they_are:
+            kept[place] = found.songs[place].on(track) if place in found.songs else track
+    return (*kept.values(), *(song.on(None) for song in found.songs.values() if song.name not in kept))
+
+
+def _moves(tracks: Sequence[Track], songs: Mapping[str, Song]) -> dict[str, str]:
+    """Return new path to old path of the songs whose audio was listed under a path that is gone."""
+    listed = {track.path for track in tracks}
+    gone = {track.audio_sha256: track.path for track in tracks if track.path not in songs}
+    new = {name: song.measured.sha256 for name, song in songs.items() if name not in listed}
+    return {name: gone.pop(sha256) for name, sha256 in new.items() if sha256 in gone}
+
+
+def _changes(
+    tracks: Sequence[Track], found: Survey, encoded: frozenset[str], job: Job
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the paths that came and those that went, and tell what moved or went."""
+    listed = {track.path: None for track in tracks}
+    moves = _moves(tracks, found.songs)
+    seen = {*found.songs, *moves.values(), *(skip.path for skip in found.skipped), *encoded}
+    dropped = tuple(path for path in listed if path not in seen)
+    for new, old in moves.items():
+        job.tell(DataError("data.moved", path=new, old=old), subject=new, severity="info")
+    for path in dropped:
+        job.tell(DataError("data.gone", path=path), subject=path)
+    return tuple(path for path in found.songs if path not in listed and path not in moves), dropped

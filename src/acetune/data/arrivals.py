@@ -1,0 +1,155 @@
+"""Songs that come into a data set: copied one by one under safe names, and listed when all are there.
+
+Each file is whole or absent. What was copied before an interruption is found by its content when the import is run
+again, and not copied twice.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from acetune.data import manifest as manifests
+from acetune.data.manifest import Manifest
+from acetune.data.names import free_name, safe_stem
+from acetune.data.settings import INNER, DatasetSettings, has_settings, read_settings, write_settings
+from acetune.data.surveying import Song
+from acetune.data.track import DESCRIPTION, Mark, Source, Track
+from acetune.errors import DataError
+from acetune.events import Job, Progress, StageEnded, StageStarted
+from acetune.files import content_hash, disk_errors, draft_file, sweep_drafts
+
+#: Column of the manifest that keeps the name a song came with.
+ORIGINAL_NAME: Final = "original_name"
+_STAGE: Final = "import"
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A song on its way, and what the manifest beside it said, if there was one."""
+
+    song: Song
+    listed: Track | None
+
+
+def check_destination(folder: Path, source: Path) -> None:
+    """Raise if songs may not come into a folder.
+
+    Raises:
+        DataError: If it holds audio and is no data set of acetune, or one of the two lies inside the other.
+    """
+    ours, theirs = folder.resolve(), source.resolve()
+    if ours == theirs or ours in theirs.parents or theirs in ours.parents:
+        raise DataError("import.inside", folder=folder, source=source)
+    if folder.exists() and not folder.is_dir():
+        raise DataError("data.no_folder", folder=folder)
+    if not has_settings(folder) and any(_audio_in(folder)):
+        raise DataError("import.taken", folder=folder)
+
+
+def take_in(
+    arrivals: Mapping[str, Arrival], folder: Path, settings: DatasetSettings, job: Job, *, move: bool
+) -> tuple[Manifest, tuple[str, ...]]:
+    """Put songs into a data set and return it, with the paths of those that are new.
+
+    Args:
+        arrivals: The songs by their names.
+        folder: The data set; made if there is none.
+        settings: Its settings, where it has none yet.
+        job: Hears of each song; may stop between two of them.
+        move: Whether the songs may be taken from where they are.
+
+    Raises:
+        Stopped: If asked to stop; a further import goes on from there.
+        DiskFull: If there is no room.
+        NotWritable: If the folder may not be written.
+    """
+    if not has_settings(folder):
+        write_settings(folder, settings)
+    sweep_drafts(folder)
+    before = manifests.read(folder)
+    listed = {track.path: track for track in before.tracks} if before else {}
+    places = _places(arrivals, folder, listed, job)
+    job.report(StageStarted(stage=_STAGE, total=len(places), unit="files"))
+    for done, (path, arrival) in enumerate(places.items(), start=1):
+        job.check_stop(_STAGE)
+        if not (folder / path).is_file():
+            _put(arrival.song.file, folder / path, move)
+        job.report(Progress(stage=_STAGE, done=done, total=len(places), item=path))
+
+    def merge(current: Manifest | None) -> Manifest:
+        tracks = {track.path: track for track in current.tracks} if current else {}
+        new = {path: _track(arrival, path, tracks.get(path)) for path, arrival in places.items()}
+        current_settings = current.settings if current else read_settings(folder)
+        return Manifest(folder, (*(tracks | new).values(),), _with_trigger(current_settings, settings))
+
+    manifest = manifests.update(folder, merge)
+    added = tuple(path for path in places if path not in listed)
+    job.report(StageEnded(stage=_STAGE, result={"added": len(added), "tracks": len(manifest.tracks)}))
+    return manifest, added
+
+
+def _with_trigger(settings: DatasetSettings, new: DatasetSettings) -> DatasetSettings:
+    """Return settings with the trigger of others, where they have none."""
+    if settings.trigger is not None or new.trigger is None:
+        return settings
+    return replace(settings, trigger=new.trigger, trigger_position=new.trigger_position)
+
+
+def _places(arrivals: Mapping[str, Arrival], folder: Path, listed: Mapping[str, Track], job: Job) -> dict[str, Arrival]:
+    """Return path inside the data set to song; the same audio comes once."""
+    here = {track.audio_sha256: path for path, track in listed.items() if (folder / path).is_file()}
+    found = [file for file in _audio_in(folder) if file.relative_to(folder).as_posix() not in listed]
+    here |= {content_hash(file): file.relative_to(folder).as_posix() for file in found}
+    taken = {Path(path).stem.casefold() for path in (*listed, *(file.name for file in found))}
+    places: dict[str, Arrival] = {}
+    for name, arrival in arrivals.items():
+        sha256 = arrival.song.measured.sha256
+        path = here.get(sha256) or free_name(safe_stem(Path(name).stem, sha256), Path(name).suffix, sha256, taken)
+        if path in places:
+            job.tell(DataError("import.twin", path=name, twin=places[path].song.name), subject=name)
+            continue
+        here[sha256] = path
+        taken.add(Path(path).stem.casefold())
+        places[path] = arrival
+    return places
+
+
+def _track(arrival: Arrival, path: str, known: Track | None) -> Track:
+    """Return the track of a song under its new name; what the data set's own person said stays."""
+    listed = arrival.listed
+    if known is not None and listed is not None:
+        for name in DESCRIPTION:
+            mark = listed.provenance.get(name, Mark(Source.USER))
+            known = known.with_value(name, getattr(listed, name), mark)
+    track = arrival.song.on(known or listed, path)
+    return replace(track, extra=MappingProxyType({ORIGINAL_NAME: arrival.song.file.name, **track.extra}))
+
+
+def _audio_in(folder: Path) -> list[Path]:
+    """Return the audio of a data set, without hidden files."""
+    from acetune.audio.files import AUDIO_SUFFIXES
+
+    files = (file for file in folder.rglob("*") if file.suffix.lower() in AUDIO_SUFFIXES and file.is_file())
+    return sorted(file for file in files if not any(part.startswith(".") for part in file.relative_to(folder).parts))
+
+
+def _put(source: Path, target: Path, move: bool) -> None:
+    """Copy or move a file, all of it or nothing."""
+    if move:
+        with disk_errors(target):
+            os.replace(source, target)
+        return
+    with draft_file(target) as draft:
+        shutil.copyfile(source, draft)
+
+
+def forget_empty(folder: Path) -> None:
+    """Remove a data set that never got a song, if nothing else is in it."""
+    if folder.is_dir() and not any(entry.name != INNER for entry in folder.iterdir()):
+        shutil.rmtree(folder)

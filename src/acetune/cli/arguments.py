@@ -19,3 +19,10 @@ Config = Annotated[
 ]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="Name or folder of a run.", show_default=False)]
 Name = Annotated[str | None, typer.Option("--name", help="Name of the run; else one is made up.", show_default=False)]
+
+
+def text_or_file(text: str) -> str:
+    """Return a text, read from a file where it names one."""
+    if "\n" in text or not text.endswith((".txt", ".lrc")) or not Path(text).is_file():
+        return text
+    return Path(text).read_text(encoding="utf-8-sig")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from acetune.catalog import resolve
-from acetune.cli.arguments import RunName
+from acetune.cli.arguments import RunName, text_or_file
 from acetune.cli.session import session_of
 
 _AUTO = "else what the variant wants"
@@ -49,7 +49,7 @@ def generate(  # noqa: PLR0913 - one parameter a flag
     session = session_of(context)
     request = Request(
         caption=caption,
-        lyrics=_text(lyrics),
+        lyrics=None if lyrics is None else text_or_file(lyrics),
         language=language,
         bpm=bpm,
         keyscale=keyscale,
@@ -103,10 +103,3 @@ def report(context: typer.Context, run: RunName) -> None:
     session = session_of(context)
     path = resolve("verb", "report")(run, home=session.home, language=session.options.language)
     session.finish({"path": path}, str(path))
-
-
-def _text(lyrics: str | None) -> str | None:
-    """Return lyrics, read from a file where they name one."""
-    if lyrics is None or "\n" in lyrics or not lyrics.endswith((".txt", ".lrc")) or not Path(lyrics).is_file():
-        return lyrics
-    return Path(lyrics).read_text(encoding="utf-8-sig")

@@ -15,6 +15,8 @@ from typing import Final
 
 from acetune.files import DEVICE_NAMES
 
+#: Column of the manifest that keeps the name a song came with.
+ORIGINAL_NAME: Final = "original_name"
 #: A name and its suffix have at most so many characters together.
 MOST_CHARACTERS: Final = 64
 _STEM_CHARACTERS: Final = 48

@@ -1,0 +1,58 @@
+"""What becomes of a track when a person gives it a value: the value is the person's, and nobody below replaces it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from types import MappingProxyType
+from typing import Any, Final
+
+from acetune.data.fields import read_tags
+from acetune.data.lrc import TimedLyrics, is_sung, times_for
+from acetune.data.track import DESCRIPTION, Mark, Source, Track
+
+_USER: Final = Mark(Source.USER)
+_DEFAULTS: Final[Mapping[str, Any]] = MappingProxyType({field.name: field.default for field in fields(Track)})
+
+
+def with_field(track: Track, name: str, value: Any) -> Track:
+    """Return a track whose field a person gave this value; None makes it missing, or what it is by default.
+
+    Times of lyric lines stay where they hold for the new lyrics too.
+    """
+    if name == "lyrics" and track.line_times is not None:
+        track = with_field(track, "line_times", _times(track, value))
+    extra = MappingProxyType({column: said for column, said in track.extra.items() if column != name})
+    marks = {field: mark for field, mark in track.provenance.items() if field != name}
+    if value is None:
+        value = _DEFAULTS[name]
+    elif name in DESCRIPTION:
+        marks[name] = _USER
+    return replace(track, **{name: value, "extra": extra, "provenance": MappingProxyType(marks)})
+
+
+def with_text(track: Track, name: str, change: Callable[[str], str]) -> Track:
+    """Return a track whose texts of one field went through a function; what stays equal keeps its source.
+
+    A missing text stays missing, and one that becomes empty is missing from then on.
+    """
+    value = getattr(track, name)
+    if value is None:
+        return track
+    if name == "tags":
+        changed: Any = read_tags(",".join(change(tag) for tag in value))
+    elif name == "recaption":
+        changed = MappingProxyType({kind: said for kind, text in value.items() if (said := change(text).strip())})
+    else:
+        changed = change(value).strip()
+    return track if changed == value else with_field(track, name, changed or None)
+
+
+def _times(track: Track, lyrics: str | None) -> tuple[float, ...] | None:
+    """Return the times of a track's lines that hold for new lyrics: of the same words, or of as many lines."""
+    if lyrics is None or track.line_times is None:
+        return None
+    times = times_for(lyrics, TimedLyrics(track.lyrics or "", track.line_times))
+    if times is not None:
+        return times
+    return track.line_times if sum(map(is_sung, lyrics.split("\n"))) == len(track.line_times) else None

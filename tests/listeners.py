@@ -96,8 +96,9 @@ def _thinker_config(width: int, words: int, reader: PreTrainedTokenizerFast) -> 
         "intermediate_size": 32, "fullatt_block_indexes": [0],
     }  # fmt: skip
     marks = {
-        "audio_start_token_id": "<|audio_bos|>", "audio_token_index": "<|AUDIO|>",
-        "audio_end_token_id": "<|audio_eos|>", "vision_start_token_id": "<|vision_bos|>", "image_token_index": "<|IMAGE|>", "video_token_index": "<|VIDEO|>",
+        "audio_start_token_id": "<|audio_bos|>", "audio_end_token_id": "<|audio_eos|>",
+        "audio_token_index": "<|AUDIO|>", "image_token_index": "<|IMAGE|>", "video_token_index": "<|VIDEO|>",
+        "vision_start_token_id": "<|vision_bos|>",
     }  # fmt: skip
     sixth = width // 2 // 2 // 4
     rope = {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [2 * sixth, sixth, sixth]}

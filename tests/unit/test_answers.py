@@ -28,6 +28,8 @@ OBJECTS = {
     "keys without quotes": ('{a: 1, b: "x"}', {"a": 1, "b": "x"}),
     "cut in a string": ('{"a": "b", "c": "la la', {"a": "b", "c": "la la"}),
     "cut in a list": ('{"a": ["x", "y', {"a": ["x", "y"]}),
+    "cut behind an inner object": ('{"a": {"b": 1}, "c": "la', {"a": {"b": 1}, "c": "la"}),
+    "behind a bracket that stays open": ('and { then {"a": 1}', {"a": 1}),
     "cut in a key": ('{"a": 1, "b', {"a": 1}),
     "cut before a value": ('{"a": 1, "b":', {"a": 1}),
     "cut behind a backslash": ('{"a": "b\\', {"a": "b"}),
@@ -136,7 +138,8 @@ def test_an_answer_that_says_nothing_is_an_error_with_what_was_said(text):
     ("said", "code"),
     [
         ("en", "en"), ("EN-us", "en"), ("English", "en"), ("Mandarin Chinese", None), ("Mandarin", "zh"),
-        ("yue", "yue"), ("en, zh", "en"), ("Japanese and English", "ja"), ("unknown", None), ("", None), (None, None), (3, None),
+        ("yue", "yue"), ("en, zh", "en"), ("Japanese and English", "ja"), ("unknown", None), ("", None), (None, None),
+        (3, None),
         ("instrumental", None), ("Klingon", None), (" 'fr'. ", "fr"),
     ],
 )  # fmt: skip

@@ -40,20 +40,14 @@ def read_object(text: str) -> Mapping[str, Any]:
 
 
 def _candidates(text: str) -> Iterator[str]:
-    """Yield the parts of a text that may be an object, none inside another; one whose end is missing comes last."""
-    cut = None
+    """Yield the parts of a text that may be an object; none inside a whole one, and the outermost first."""
     place = text.find("{")
     for _ in range(_TRIES):
         if place < 0:
             break
         part, is_whole = _balanced(text[place:])
-        if is_whole:
-            yield part
-        else:
-            cut = cut or part
+        yield part
         place = text.find("{", place + (len(part) if is_whole else 1))
-    if cut is not None:
-        yield cut
 
 
 def _balanced(text: str) -> tuple[str, bool]:

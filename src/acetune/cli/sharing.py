@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -12,14 +11,14 @@ import typer
 
 from acetune.catalog import resolve
 from acetune.cli.arguments import Folder, text_or_file
+from acetune.cli.asking import asker
 from acetune.cli.gathering import with_options
 from acetune.cli.session import Session, pretty, session_of
-from acetune.errors import AcetuneError, SettingError
+from acetune.errors import SettingError
 from acetune.monitor.lines import clock
 from acetune.monitor.words import Words
 
 if TYPE_CHECKING:
-    from acetune.data.collecting import Ask
     from acetune.events import Json
 
 _SAMPLES = Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of samples.", show_default=False)]
@@ -51,7 +50,7 @@ def add(
     session = session_of(context)
     words = _words(session)
     done = resolve("data", "add")(
-        files, folder, on_conflict=on_conflict, move=move, ask=_asker(session), job=session.job
+        files, folder, on_conflict=on_conflict, move=move, ask=asker(session), job=session.job
     )
     tracks = done.scanned.manifest.tracks
     seconds = sum(track.seconds for track in tracks)
@@ -163,21 +162,6 @@ def collect(
     lists = resolve("data", "collect")(folder, job=session.job)
     shown = [pretty(lists.as_json())] if form == "json" else [f"{name}: {t}" for name, t in lists.as_text().items()]
     session.finish(lists.as_json() if form == "json" else lists.as_text(), *shown)
-
-
-def _asker(session: Session) -> Ask | None:
-    """Return what asks a person; None where nobody sits at a terminal."""
-    if session.options.json or not sys.stdin.isatty():
-        return None
-
-    def ask(problem: AcetuneError, answers: Sequence[str]) -> str:
-        session.say(problem.message(session.options.language))
-        answer = ""
-        while answer not in answers:
-            answer = typer.prompt(_words(session)("ask", answers=", ".join(answers)), err=True).strip().lower()
-        return answer
-
-    return ask
 
 
 def _words(session: Session) -> Words:

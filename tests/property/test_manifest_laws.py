@@ -20,7 +20,7 @@ jsons = st.recursive(
     max_leaves=4,
 )
 columns = {field.name for field in dataclasses.fields(Track)} | {"file_name"}
-marks = st.builds(Mark, st.sampled_from(Source), st.none() | st.floats(0, 1))
+marks = st.builds(Mark, st.sampled_from(Source), st.none() | st.floats(0, 1), st.none() | texts)
 lines = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), max_size=12)
 paths = lines.map(lambda name: f"a/{name.replace('/', '_')}.wav")
 frozen = MappingProxyType

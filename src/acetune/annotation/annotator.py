@@ -29,11 +29,13 @@ class Guess:
         value: In the field's own spelling.
         confidence: 0 to 1; None where the annotator cannot say.
         notice: Code of a message that the user should see beside the value, with the parameter `path`.
+        origin: As `Mark.origin`.
     """
 
     value: Json
     confidence: float | None = None
     notice: str | None = None
+    origin: str | None = None
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,7 @@ def _answer(order: Order, done: Done) -> Answer:
 
 def _guess_to_json(guess: Guess) -> Json:
     """Return a guess as a list in the order of its attributes."""
-    return [value_to_json(guess.value), guess.confidence, guess.notice]
+    return [value_to_json(guess.value), guess.confidence, guess.notice, guess.origin]
 
 
 def _setup_to_json(setup: Setup) -> dict[str, Json]:

@@ -33,6 +33,7 @@ class Found:
         confidence: 0 to 1; None where the annotator cannot say.
         source: Name of its `Source` in small letters.
         annotator: Who found it.
+        origin: As `Mark.origin`.
     """
 
     path: str
@@ -41,6 +42,7 @@ class Found:
     confidence: float | None
     source: str
     annotator: str
+    origin: str | None = None
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ class Round:
     def _write(self, path: str, found: Mapping[str, Found]) -> None:
         """Add values to what is known of a track, and put them on the disk where this round writes."""
         values: dict[str, Any] = {name: read_value(name, value.value) for name, value in found.items()}
-        marks = {name: Mark(Source[value.source.upper()], value.confidence) for name, value in found.items()}
+        marks = {name: Mark(Source[each.source.upper()], each.confidence, each.origin) for name, each in found.items()}
         if self._outdates_times(path, marks):
             values["line_times"], marks["line_times"] = (), marks["lyrics"]
         overwrite = bool(self.overwrite)
@@ -187,5 +189,6 @@ def _sorted_out(answer: Answer, wanted: Mapping[str, Annotator]) -> tuple[dict[s
             )
             continue
         if value is not None:
-            found[name] = Found(path, name, value, guess.confidence, annotator.source.name.lower(), annotator.name)
+            said_by = (annotator.source.name.lower(), annotator.name, guess.origin)
+            found[name] = Found(path, name, value, guess.confidence, *said_by)
     return found, tuple(errors)

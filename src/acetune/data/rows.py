@@ -90,7 +90,7 @@ def read_value(name: str, value: Json) -> object:
 
 
 def marks_to_json(marks: Mapping[str, Mark]) -> dict[str, Json]:
-    """Return marks as ``{field: {source, confidence}}``; an unknown confidence is left out."""
+    """Return marks as ``{field: {source, confidence, origin}}``; what is unknown is left out."""
     return {name: _mark_to_json(mark) for name, mark in marks.items()}
 
 
@@ -115,8 +115,9 @@ def _checked_mark(value: Json) -> tuple[Mark, Json]:
     source = Source.__members__.get(str(value.get("source")).upper()) if isinstance(value, dict) else None
     if not isinstance(value, dict) or source is None:
         raise ValueError("no known source")
-    confidence = value.get("confidence")
-    return Mark(source, None if confidence is None else _number(confidence)), value.get(_CHECK)
+    confidence, origin = value.get("confidence"), value.get("origin")
+    known = None if confidence is None else _number(confidence)
+    return Mark(source, known, None if origin is None else _text(origin)), value.get(_CHECK)
 
 
 def _digest(value: Json) -> str:
@@ -126,8 +127,8 @@ def _digest(value: Json) -> str:
 
 def _mark_to_json(mark: Mark) -> dict[str, Json]:
     """Return one mark as an object."""
-    named: dict[str, Json] = {"source": mark.source.name.lower()}
-    return named if mark.confidence is None else {**named, "confidence": mark.confidence}
+    parts = {"source": mark.source.name.lower(), "confidence": mark.confidence, "origin": mark.origin}
+    return {name: part for name, part in parts.items() if part is not None}
 
 
 def _column(read: Callable[[Json], object], name: str, value: Json, where: str) -> object:

@@ -23,10 +23,17 @@ class Source(IntEnum):
 
 @dataclass(frozen=True)
 class Mark:
-    """Where a value came from and how sure that source was (0 to 1; None where it cannot say)."""
+    """Where a value came from.
+
+    Attributes:
+        source: Who said it.
+        confidence: How sure that source was, 0 to 1; None where it cannot say.
+        origin: Name of the place that it was taken from, where its owner must be minded ("lrclib"); None elsewhere.
+    """
 
     source: Source
     confidence: float | None = None
+    origin: str | None = None
 
 
 #: Fields that describe the music; each may be missing (None) and may carry a `Mark`.

@@ -37,6 +37,10 @@ EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
     "export": ("acetune export my-style", "acetune export my-style --to universal --to peft -o ./exports"),
     "report": ("acetune report my-style", "acetune report my-style --lang zh"),
     "doctor": ("acetune doctor",),
+    "data import-tensors": (
+        "acetune data import-tensors ./my_tensors ./my_songs",
+        "acetune data import-tensors ./my_tensors ./my_songs --conditions anew",
+    ),
     "runs ls": ("acetune runs ls",),
     "runs show": ("acetune runs show my-style",),
     "runs logs": ("acetune runs logs my-style -f", "acetune runs logs my-style --json"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,11 +14,13 @@ from acetune.audio.signal import Samples
 from acetune.data import manifest as manifests
 from acetune.data.manifest import Manifest
 from acetune.data.track import Skipped, Track
+from acetune.encoding.adoption import Adoption, latents_of
 from acetune.encoding.cache import Cache
+from acetune.encoding.encoded_songs import is_encoded
 from acetune.encoding.parts import TrackParts, constants_name, parts_of
 from acetune.errors import DataError, SettingError
 from acetune.events import Job, Progress, StageEnded, StageStarted
-from acetune.families.family import Codec, Conditioner, ModelFamily
+from acetune.families.family import Conditioner, ModelFamily, Part
 from acetune.files import content_hash
 from acetune.recipe import Recipe, family_of
 from acetune.workspace import Workspace
@@ -97,18 +99,22 @@ def encode_set(
     dtype = str(compute.dtype("auto", device))
     parts = parts_of(manifest, recipe, family, dtype)
     constants = constants_name(family, dtype)
-    songs = _missing_songs(parts, cache)
-    prompts = _missing_prompts(parts, constants, cache)
+    songs, prompts = _missing_songs(parts, cache), _missing_prompts(parts, constants, cache)
     total = len(songs) + len(prompts)
     job.report(StageStarted(stage="encode", total=total, unit="parts"))
     counter = _Counter(job, cache, total)
-    skipped = _encode_songs(parts, manifest, recipe, lambda: family.load_codec(device), counter)
+    skipped = _encode_songs(parts, manifest, recipe, family, counter)
     compute.release(device)
     left = tuple(p for p in parts if cache.has("latents", p.latents))
+    prompts = _missing_prompts(left, constants, cache)
+    counter.total = counter.done + len(prompts)  # the text of songs that were left out is not needed
+    if left and prompts:
+        skipped += _encode_prompts(prompts, manifest, family.load_conditioner(device), counter)
+        compute.release(device)
+        gone = {song.path for song in skipped}
+        left = tuple(p for p in left if p.track.path not in gone)
     if not left:
         raise DataError("encoding.none_left", count=len(parts), reason=skipped[0].reason)
-    _encode_prompts(prompts, lambda: family.load_conditioner(device), counter)
-    compute.release(device)
     result = EncodeResult(counter.written, _count(parts) - total, skipped, counter.bytes)
     job.report(StageEnded(stage="encode", result={"tracks": len(left), "skipped": len(skipped), "bytes": result.bytes}))
     return EncodedSet(manifest, left, constants, cache), result
@@ -127,6 +133,11 @@ class _Counter:
         self.written += 1
         self.bytes += self.cache.path(kind, name).stat().st_size
         self.advance(item)
+
+    def skip(self, p: TrackParts, error: DataError) -> None:
+        """Say why a track is left out and count its part as done."""
+        self.job.tell(error, subject=p.track.path)
+        self.advance(p.track.path)
 
     def advance(self, item: str) -> None:
         """Count one part and stop if asked to."""
@@ -160,22 +171,28 @@ def _missing_prompts(
 
 
 def _encode_songs(
-    parts: tuple[TrackParts, ...], manifest: Manifest, recipe: Recipe, load: Callable[[], Codec], counter: _Counter
+    parts: tuple[TrackParts, ...], manifest: Manifest, recipe: Recipe, family: ModelFamily, counter: _Counter
 ) -> tuple[Skipped, ...]:
     """Encode the audio of tracks; a track that cannot be read is left out with its reason."""
     songs = _missing_songs(parts, counter.cache)
-    codec = load() if songs else None
+    device = compute.device(recipe.compute.device)
+    codec = None if all(is_encoded(p.track) for p in songs) else family.load_codec(device)
     skipped = []
     for p in songs:
-        assert codec is not None
         try:
-            mean, std = codec.encode(_audio(manifest.audio(p.track), p.track, recipe))
-            counter.write("latents", p.latents, {"mean": mean, "std": std}, p.track.path)
+            if is_encoded(p.track):
+                latents = latents_of(p, manifest, recipe, family)
+            else:
+                assert codec is not None
+                mean, std = codec.encode(_audio(manifest.audio(p.track), p.track, recipe))
+                latents = {"mean": mean, "std": std}
+            counter.write("latents", p.latents, latents, p.track.path)
         except DataError as error:
             same = [q.track.path for q in parts if q.latents == p.latents]
             skipped += [Skipped(path, error.code, error.message()) for path in same]
-            counter.job.notice(error.code, error.message(), subject=p.track.path)
-            counter.advance(p.track.path)
+            counter.skip(p, error)
+    if recipe.data.normalise != "none" and any(is_encoded(p.track) for p in songs):
+        counter.job.tell(DataError("tensors.not_normalised"))
     return tuple(skipped)
 
 
@@ -195,27 +212,41 @@ def _audio(path: Path, track: Track, recipe: Recipe) -> Samples:
 
 
 def _encode_prompts(
-    prompts: Mapping[tuple[str, str], TrackParts | None], load: Callable[[], Conditioner], counter: _Counter
-) -> None:
-    """Encode condition parts and say what was too long to be read whole."""
-    conditioner = load() if prompts else None
+    prompts: Mapping[tuple[str, str], TrackParts | None],
+    manifest: Manifest,
+    conditioner: Conditioner,
+    counter: _Counter,
+) -> tuple[Skipped, ...]:
+    """Encode condition parts; a song that came encoded and whose file is gone is left out with its reason."""
+    adoption = Adoption(manifest, conditioner)
+    skipped: dict[str, Skipped] = {}
     for (kind, name), p in prompts.items():
-        assert conditioner is not None
         if p is None:
             counter.write(kind, name, conditioner.constants(), kind)
-        elif kind == "lyrics":
-            counter.write(kind, name, conditioner.lyrics(p.prompts["caption"]), p.track.path)
-        else:
-            form = next(form for form, known in p.texts.items() if known == name)
-            _notice_prompt(p, form, conditioner, counter.job)
-            counter.write(kind, name, conditioner.text(p.prompts[form]), p.track.path)
+            continue
+        form = next((form for form, known in p.texts.items() if known == name), "caption")
+        try:
+            part = adoption.part(kind, p, form)
+            counter.write(kind, name, part or _encoded(kind, p, form, conditioner, counter.job), p.track.path)
+        except DataError as error:
+            skipped[p.track.path] = Skipped(p.track.path, error.code, error.message())
+            counter.skip(p, error)
+    adoption.report(counter.job)
+    return tuple(skipped.values())
+
+
+def _encoded(kind: str, p: TrackParts, form: str, conditioner: Conditioner, job: Job) -> Part:
+    """Return a condition part of a track, encoded now; what was too long to be read whole is said."""
+    if kind == "lyrics":
+        return conditioner.lyrics(p.prompts[form])
+    _notice_prompt(p, form, conditioner, job)
+    return conditioner.text(p.prompts[form])
 
 
 def _notice_prompt(p: TrackParts, form: str, conditioner: Conditioner, job: Job) -> None:
     """Say what is missing from a prompt or will be cut from it."""
     prompt = p.prompts[form]
     if not prompt.caption:
-        job.notice("encoding.no_caption", f"{p.track.path} has no caption.", subject=p.track.path)
+        job.tell(DataError("encoding.no_caption", path=p.track.path), subject=p.track.path)
     for what in conditioner.trimmed(prompt):
-        text = f"The {what} of {p.track.path} is too long and is cut."
-        job.notice(f"encoding.long_{what}", text, subject=p.track.path)
+        job.tell(DataError(f"encoding.long_{what}", path=p.track.path), subject=p.track.path)

@@ -13,6 +13,7 @@ from acetune import files
 from acetune.data.captions import forms
 from acetune.data.manifest import Manifest
 from acetune.data.track import Track
+from acetune.encoding.encoded_songs import is_encoded
 from acetune.families.family import ModelFamily, Prompt
 from acetune.recipe import Recipe
 
@@ -58,15 +59,7 @@ def parts_of(manifest: Manifest, recipe: Recipe, family: ModelFamily, dtype: str
 
 def prompt_of(track: Track, caption: str, max_seconds: float) -> Prompt:
     """Return what a track asks of the network."""
-    return Prompt(
-        caption=caption,
-        lyrics=None if track.instrumental else track.lyrics,
-        language=track.language,
-        bpm=track.bpm,
-        keyscale=track.keyscale,
-        timesignature=track.timesignature,
-        seconds=float(int(min(track.seconds, max_seconds))),  # whole seconds are what prompts say
-    )
+    return Prompt.of(track, caption, max_seconds)
 
 
 def constants_name(family: ModelFamily, dtype: str) -> str:
@@ -77,8 +70,9 @@ def constants_name(family: ModelFamily, dtype: str) -> str:
 def _named(track: Track, prompts: Mapping[str, Prompt], recipe: Recipe, encoders: tuple[str, str]) -> TrackParts:
     """Return the cache names of a track's parts."""
     audio = (track.audio_sha256, recipe.data.max_seconds, recipe.data.normalise)
+    brought = (track.audio_sha256,) if is_encoded(track) else ()  # it may bring conditions of its own
     texts = {
-        form: files.hash_of("text", vars(replace(prompt, lyrics=None, language=None)), encoders)
+        form: files.hash_of("text", vars(replace(prompt, lyrics=None, language=None)), encoders, *brought)
         for form, prompt in prompts.items()
     }
     main = prompts["caption"]
@@ -87,5 +81,5 @@ def _named(track: Track, prompts: Mapping[str, Prompt], recipe: Recipe, encoders
         prompts=prompts,
         latents=files.hash_of("latents", audio, encoders[0]),
         texts=texts,
-        lyrics=files.hash_of("lyrics", main.lyrics, main.language, encoders),
+        lyrics=files.hash_of("lyrics", main.lyrics, main.language, encoders, *brought),
     )

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from acetune.data.track import Track
 from acetune.events import Job
 from acetune.families.variant import Variant
 from acetune.recipe import FamilySection, Recipe
@@ -44,6 +45,19 @@ class Prompt:
     keyscale: str | None
     timesignature: str | None
     seconds: float
+
+    @classmethod
+    def of(cls, track: Track, caption: str, max_seconds: float) -> Prompt:
+        """Return what a track asks of the network with one of its captions."""
+        return cls(
+            caption=caption,
+            lyrics=None if track.instrumental else track.lyrics,
+            language=track.language,
+            bpm=track.bpm,
+            keyscale=track.keyscale,
+            timesignature=track.timesignature,
+            seconds=float(int(min(track.seconds, max_seconds))),  # whole seconds are what prompts say
+        )
 
 
 #: Named tensors that a family encodes for one prompt; immutable once written.
@@ -107,6 +121,17 @@ class Conditioner(Protocol):
 
     def trimmed(self, prompt: Prompt) -> tuple[str, ...]:
         """Name what is longer than the model reads and will be cut: "caption", "lyrics"."""
+        ...
+
+    def adopt(self, joined: Tensor) -> tuple[Part, Part] | None:
+        """Return the parts of lyrics and of text of a condition sequence that another trainer encoded.
+
+        Args:
+            joined: Conditions (L, D) without padding, as `acetune.families.foreign` hands them over.
+
+        Returns:
+            None if they were encoded by other weights than these.
+        """
         ...
 
 

@@ -6,6 +6,8 @@ keeps even a fault in that refusal away from ours, and what it hands back is a s
 
 from __future__ import annotations
 
+import re
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _REFUSED, _BROKEN = 3, 4
+#: What a pickle that was cut or changed makes torch's reader stumble over.
+_STUMBLES = (
+    EOFError, ValueError, LookupError, TypeError, AttributeError, AssertionError, ArithmeticError, struct.error,
+)  # fmt: skip
 _PATIENCE = 600
 
 
@@ -55,25 +61,51 @@ def _convert_in_child(path: Path, out: Path) -> None:
 
 def convert(path: Path, out: Path) -> int:
     """Write the tensors of a ``.pt`` file to a safetensors file; returns an exit code. Runs in the child."""
-    import pickle
-
-    import torch
     from safetensors.torch import save_file
 
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as cause:
-        print(str(cause).splitlines()[0], file=sys.stderr)
-        return _REFUSED
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as cause:
-        print(str(cause).splitlines()[0] if str(cause) else "empty file", file=sys.stderr)
-        return _BROKEN
+        loaded = unpickle(path)
+    except DataError as error:
+        print(error.params["cause"], file=sys.stderr)
+        return _REFUSED if error.code == "weights.unsafe_pickle" else _BROKEN
     tensors = {name: tensor.contiguous().clone() for name, tensor in _tensors(loaded)}
     if not tensors:
         print("it holds no tensors", file=sys.stderr)
         return _BROKEN
     save_file(tensors, out)
     return 0
+
+
+def unpickle(path: Path) -> object:
+    """Return what ``torch.save`` wrote, tensors on the CPU. Call it in a child process only.
+
+    Raises:
+        DataError: If the file asks for anything but tensors and plain containers, or is broken.
+    """
+    import pickle
+
+    import torch
+
+    try:
+        loaded: object = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as cause:
+        raise DataError("weights.unsafe_pickle", path=path, cause=_refusal(str(cause))) from cause
+    except (RuntimeError, OSError) as cause:
+        raise DataError("weights.broken_pickle", path=path, cause=_first_sentence(str(cause))) from cause
+    except _STUMBLES as cause:
+        raise DataError("weights.broken_pickle", path=path, cause="torch.save did not write it whole") from cause
+    return loaded
+
+
+def _refusal(text: str) -> str:
+    """Return what a pickle asked for; torch's own text advises to load it without protection."""
+    asked = re.search(r"GLOBAL ([\w.]+)", text)
+    return f"it names {asked[1]}" if asked else "its pickle is no plain data"
+
+
+def _first_sentence(text: str) -> str:
+    """Return the first sentence of what torch says, without its stop."""
+    return re.split(r"\.\s|\n", text)[0].rstrip(".") or "it is empty"
 
 
 def _tensors(loaded: object, name: str = "") -> Iterator[tuple[str, Tensor]]:

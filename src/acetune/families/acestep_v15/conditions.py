@@ -8,6 +8,8 @@ lyrics, timbre, text, and each part is the same whether it is encoded alone or w
 
 from __future__ import annotations
 
+from functools import cached_property
+from itertools import takewhile
 from typing import Any
 
 import torch
@@ -24,6 +26,10 @@ TIMBRE_FRAMES = 750
 
 INSTRUCTION = "Fill the audio semantic mask based on the given conditions:"
 INSTRUMENTAL = "[Instrumental]"
+#: How every prompt begins, whatever its task.
+_OPENING = "# Instruction\n"
+#: Rows of a foreign text that differ from ours by more than this share are of other weights: bfloat16 costs a percent.
+_TOLERANCE = 0.1
 
 #: Language codes that the lyric header was trained with.
 _CODES = """
@@ -70,6 +76,31 @@ def lyric_text(prompt: Prompt) -> str:
 def join(lyrics: Tensor, timbre: Tensor, text: Tensor) -> Tensor:
     """Return the condition sequence (L, D) of its parts, each (l, D)."""
     return torch.cat([lyrics, timbre, text])
+
+
+def split(joined: Tensor, opening: Tensor) -> tuple[Tensor, Tensor] | None:
+    """Return the lyric rows and the text rows of a condition sequence; the timbre row between them is left out.
+
+    The text encoder is causal, so that every prompt begins with the same rows, whatever follows. They show where the
+    text begins, and that these conditions are of the same weights.
+
+    Args:
+        joined: Conditions without padding (L, D): lyrics, one row of timbre, text.
+        opening: The first rows of every text (n, D), from the checkpoint that shall be trained.
+
+    Returns:
+        None if the opening is nowhere: the conditions were encoded by other weights.
+    """
+    count, first = len(opening), 2  # at least one row of lyrics, then the timbre
+    if joined.shape[1] != opening.shape[1] or len(joined) < first + count:
+        return None
+    windows = joined[first:].float().unfold(0, count, 1).transpose(1, 2)  # (places, n, D)
+    wanted = opening.float()
+    errors = ((windows - wanted).norm(dim=2) / wanted.norm(dim=1)).amax(dim=1)
+    place = int(errors.argmin())
+    if not errors[place] <= _TOLERANCE:
+        return None
+    return joined[: first + place - 1], joined[first + place :]
 
 
 class AceStepConditioner:
@@ -137,6 +168,22 @@ class AceStepConditioner:
             "lyrics": self._count(text) > limit,
         }
         return tuple(name for name, is_cut in cut.items() if is_cut)
+
+    def adopt(self, joined: Tensor) -> tuple[Part, Part] | None:
+        """Return lyrics and text as parts, in this encoder's number format; see `Conditioner.adopt`."""
+        found = split(joined, self._opening)
+        if found is None:
+            return None
+        lyrics, text = ({"tokens": rows.to(self._opening.dtype)} for rows in found)
+        return lyrics, text
+
+    @cached_property
+    def _opening(self) -> Tensor:
+        """The rows (n, D) that every text begins with: those of the tokens before the instruction."""
+        prompt = Prompt("", None, None, None, None, None, 0.0)
+        pairs = zip(self._tokenizer(_OPENING).input_ids, self._tokenizer(prompt_text(prompt)).input_ids, strict=False)
+        shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        return self.text(prompt)["tokens"][:shared]
 
     def _lyric_request(self, prompt: Prompt) -> tuple[str, int]:
         """Return the lyric text to tokenise and its limit."""

@@ -1,6 +1,6 @@
 """A training run's folder: paths, event stream, control files and lock. Readable at any instant.
 
-recipe.yaml  plan.json  events.jsonl  log.txt  lock  control/{stop,save_now}
+recipe.yaml  plan.json  tracks.json  events.jsonl  log.txt  lock  control/{stop,save_now}
 checkpoints/000400/{adapter.safetensors, optimizer.safetensors, state.json}   checkpoints/{last,best}
 adapter/  previews/  evaluation/  report.html
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,9 @@ from pathlib import Path
 from acetune import files, locks
 from acetune.events import Event, StageEnded, StageStarted, StepDone, Validated, from_line, to_line
 from acetune.recipe import Recipe, load
+
+#: Layout of tracks.json.
+_TRACKS_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,38 @@ class Run:
     def log_file(self) -> Path:
         """The same for people."""
         return self.folder / "log.txt"
+
+    @property
+    def tracks_file(self) -> Path:
+        """Which songs it was trained on; private, and no part of anything that leaves the run."""
+        return self.folder / "tracks.json"
+
+    def record_tracks(self, parts: Mapping[str, Sequence[tuple[str, str | None]]]) -> None:
+        """Write down which songs the run uses.
+
+        Args:
+            parts: ``train`` or ``validation`` to path and content hash of the audio of each song.
+
+        Raises:
+            DiskFull, NotWritable: As the file system says.
+        """
+        rows = [
+            {"path": path, "audio_sha256": sha256, "part": part} for part, of in parts.items() for path, sha256 in of
+        ]
+        files.write_json(self.tracks_file, {"version": _TRACKS_VERSION, "tracks": rows})
+
+    def used(self, sha256: str) -> str | None:
+        """Return ``train`` or ``validation`` if the run used a song with this audio; None if it did not, or cannot say.
+
+        Raises:
+            CorruptFile: If its list of songs is damaged.
+        """
+        if not self.tracks_file.is_file():
+            return None
+        content = files.read_json(self.tracks_file)
+        rows = content.get("tracks", []) if isinstance(content, dict) else []
+        parts = [str(row.get("part")) for row in rows if isinstance(row, dict) and row.get("audio_sha256") == sha256]
+        return parts[0] if parts else None
 
     def append_event(self, event: Event) -> None:
         """Add an event to events.jsonl and, for people, to log.txt.

@@ -235,7 +235,9 @@ def _finish_moves(folder: Path) -> None:
         return
     moving.carry_out(folder, plan)
     entry = _entry_from_json(plan.entry)
-    manifests.write(_with_entry(known(folder), entry.reversed() if plan.backward else entry))
+    manifest = manifests.read(folder)
+    if manifest is not None:
+        manifests.write(_with_entry(manifest, entry.reversed() if plan.backward else entry))
     others = [other for other in read_entries(folder) if other.id != entry.id]
     write_entries(folder, others if plan.backward else [*others, entry])
     moving.end(folder)

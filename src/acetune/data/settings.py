@@ -61,11 +61,39 @@ def write_settings(folder: Path, settings: DatasetSettings) -> None:
         DiskFull: If there is no room.
         NotWritable: If the folder may not be written.
     """
+    path = _file(folder)
+    values: dict[str, object] = {"version": _VERSION, **vars(settings)}
+    if not path.is_file():
+        write_text(path, _dump(values))
+    elif read_settings(folder) != settings:
+        write_text(path, _with_values(path.read_text(encoding="utf-8-sig"), values))
+
+
+def _with_values(text: str, values: dict[str, object]) -> str:
+    """Return a document with these values, and with its comments as far as that is possible."""
     import yaml
 
-    if not _file(folder).is_file() or read_settings(folder) != settings:
-        values = {"version": _VERSION, **vars(settings)}
-        write_text(_file(folder), yaml.safe_dump(values, allow_unicode=True, sort_keys=False))
+    known = yaml.safe_load(text) or {}
+    lines = text.splitlines()
+    for name, value in values.items():
+        if name in known and known[name] == value:
+            continue
+        line = _dump({name: value}).rstrip("\n")
+        place = next((number for number, old in enumerate(lines) if old.startswith(f"{name}:")), len(lines))
+        lines[place : place + 1] = [line]
+    changed = "\n".join([*lines, ""])
+    try:
+        return changed if yaml.safe_load(changed) == values else _dump(values)
+    except yaml.YAMLError:
+        return _dump(values)
+
+
+def _dump(values: dict[str, object]) -> str:
+    """Return values as a document."""
+    import yaml
+
+    text: str = yaml.safe_dump(values, allow_unicode=True, sort_keys=False)
+    return text
 
 
 def _settings(values: dict[str, object], path: Path) -> DatasetSettings:

@@ -19,24 +19,29 @@ class Undone:
     """What was taken back.
 
     Attributes:
+        id: Of the change.
         operation: As it was typed.
         time: When it was done, in seconds since 1970.
         changes: The rows that changed, with their columns before and after the undo.
         gone: Tracks that it had changed and that are not in the data set any more.
     """
 
+    id: str
     operation: str
     time: float
     changes: tuple[RowChange, ...]
     gone: tuple[str, ...]
 
 
-def undo(dataset: str | Path, *, keep_changed: bool = False, dry_run: bool = False) -> Undone:
+def undo(
+    dataset: str | Path, *, keep_changed: bool = False, expected: str | None = None, dry_run: bool = False
+) -> Undone:
     """Take the last change of a data set back that is still there.
 
     Args:
         dataset: Its folder.
         keep_changed: Leave the columns that somebody changed since as they are, and take the others back.
+        expected: Id of the change that somebody saw; nothing is taken back if another one is the last now.
         dry_run: Tell what would be taken back, and change nothing.
 
     Raises:
@@ -51,6 +56,8 @@ def undo(dataset: str | Path, *, keep_changed: bool = False, dry_run: bool = Fal
         if not entries:
             raise DataError("edit.nothing_to_undo", folder=dataset)
         entry = entries[-1]
+        if expected not in (None, entry.id):
+            raise DataError("edit.other_change", operation=entry.title)
         if not keep_changed:
             _check_unchanged(manifest, entry)
         if not dry_run:
@@ -67,7 +74,7 @@ def _undone(manifest: Manifest, entry: Entry) -> Undone:
         changes.append(RowChange(change.path, change.sha256, before, after).reversed())
         there.add(change.path)
     gone = tuple(change.path for change in entry.tracks if change.path not in there)
-    return Undone(entry.title, entry.time, tuple(changes), gone)
+    return Undone(entry.id, entry.title, entry.time, tuple(changes), gone)
 
 
 def _is_there(manifest: Manifest, entry: Entry) -> bool:

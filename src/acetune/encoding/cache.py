@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Kinds of parts, each in a folder of its own.
 KINDS = ("latents", "text", "lyrics", "constants")
+#: Folder of the lists that say which song used which part (`acetune.encoding.uses`).
+SONGS = "songs"
 
 
 @dataclass(frozen=True)
@@ -115,4 +117,7 @@ def prune(root: Path, *, keep_days: float | None = None) -> int:
             with files.disk_errors(entry.path):
                 entry.path.unlink(missing_ok=True)
             freed += entry.bytes
+    if keep_days is None:
+        with files.disk_errors(root):
+            files.remove(root / SONGS)
     return freed

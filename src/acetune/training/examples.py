@@ -76,6 +76,12 @@ class Examples:
         """What is the same for every example."""
         return self._encoded.cache.read("constants", self._encoded.constants)
 
+    @property
+    def used(self) -> dict[str, list[tuple[str, str | None]]]:
+        """Path and content hash of the songs that are trained on, and of those that are held out whole."""
+        parts = {"train": [song.parts.track for song in self.songs], "validation": self.split.validation}
+        return {part: [(track.path, track.audio_sha256) for track in tracks] for part, tracks in parts.items()}
+
     @cached_property
     def steps_per_epoch(self) -> int:
         """Steps that show every item once."""

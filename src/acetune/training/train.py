@@ -181,6 +181,7 @@ def _train(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainRes
     keeper = Keeper(run, session, job)
     start = _restore(run, session, keeper, job, found)
     save(recipe, run.recipe_file)  # only now: a refused change must not stay in the run
+    run.record_tracks(session.examples.used)
     plan = plan_for(recipe, variant.size, [p.track for p in encoded.parts], machine)
     files.write_json(run.folder / "plan.json", plan.to_json())
     again = any(isinstance(event, StepDone) for event in run.events())

@@ -257,6 +257,14 @@ def test_two_that_add_at_once_do_not_meet(inbox: Path, songs: Path) -> None:
     assert caught.value.code == "share.locked"
 
 
+def test_what_a_killed_process_left_is_swept_away(inbox: Path, songs: Path) -> None:
+    tone(songs / ".acetune" / "incoming-1234" / "half.wav", 1)
+    tone(songs / ".acetune" / "incoming-1234.draft-5678" / "half.wav", 1)
+    add([inbox], songs, on_conflict="add")
+
+    assert not list((songs / ".acetune").glob("incoming-*"))
+
+
 def test_a_folder_that_cannot_be_made_is_said(inbox: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 

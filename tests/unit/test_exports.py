@@ -330,27 +330,30 @@ def test_without_the_library_datasets_the_error_names_it(tmp_path: Path, monkeyp
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"extra": MappingProxyType({"lyrics_from": "LRCLIB"})},
+        {"provenance": MappingProxyType({"lyrics": Mark(Source.FILE, origin="lrclib")})},
+    ],
+    ids=["column", "mark"],
+)
 @pytest.mark.parametrize("private", [False, True])
 @pytest.mark.parametrize("to", _TARGETS)
-def test_lyrics_from_lrclib_never_leave(tmp_path: Path, to: str, private: bool) -> None:
+def test_lyrics_from_lrclib_never_leave(tmp_path: Path, to: str, private: bool, told: dict[str, object]) -> None:
     if to == "hf":
         pytest.importorskip("datasets")
-    borrowed = rich(lyrics="secret words", extra=MappingProxyType({"lyrics_from": "LRCLIB"}))
+    borrowed = rich(lyrics="secret words", **told)
     before = data_set(tmp_path / "songs", borrowed)
     result = sent(before, to, tmp_path / "out", include_private=private)
-    files = [tmp_path / "out"] if (tmp_path / "out").is_file() else (tmp_path / "out").rglob("*")
+    if to == "zip":
+        unpack(tmp_path / "out", tmp_path / "unpacked", Job())
+    written = [file.read_bytes() for file in tmp_path.rglob("*") if file.is_file() and "songs" not in file.parts]
 
     assert {"lyrics", "line_times"} <= set(result.withheld)
-    assert not any(b"secret words" in file.read_bytes() for file in files if file.is_file())
+    assert written
+    assert not any(b"secret words" in data for data in written)
     assert before.tracks == manifests.load(before.folder).tracks
-
-
-def test_lyrics_from_lrclib_are_not_in_the_rows_of_a_zip(tmp_path: Path) -> None:
-    before = data_set(tmp_path / "songs", {"lyrics": "secret", "extra": MappingProxyType({"lyrics_from": "lrclib"})})
-    sent(before, "zip", tmp_path / "a.zip", include_private=True)
-    unpack(tmp_path / "a.zip", tmp_path / "back", Job())
-
-    assert manifests.load(tmp_path / "back").tracks[0].lyrics is None
 
 
 def test_private_columns_stay_unless_they_are_asked_for(tmp_path: Path) -> None:

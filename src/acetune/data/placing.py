@@ -12,16 +12,17 @@ from acetune.data.listing import list_files
 from acetune.data.manifest import MANIFEST
 from acetune.data.settings import INNER
 from acetune.events import Job, Progress, StageEnded, StageStarted
-from acetune.files import disk_errors, draft_folder
+from acetune.files import disk_errors, draft_folder, remove
 
 _COPY = "copy"
+_INCOMING = "incoming-"
 _BLOCK_BYTES = 8 << 20
 
 
 def place(songs: Mapping[str, Path], target: Path, job: Job, *, clear: bool) -> Path | None:
     """Put songs and their texts into a folder, and return where those are that were there before.
 
-    Everything is copied before the first file is put in its place.
+    Everything is copied before the first file is put in its place. One process at a time may do this to a folder.
 
     Args:
         songs: Path of each song by the file name that it gets; no other file has its stem.
@@ -38,7 +39,9 @@ def place(songs: Mapping[str, Path], target: Path, job: Job, *, clear: bool) -> 
         with draft_folder(target) as draft:
             _copy_all(songs, draft, job)
         return None
-    incoming = target / INNER / f"incoming-{secrets.token_hex(4)}"
+    for left in (target / INNER).glob(f"{_INCOMING}*"):  # of a process that was killed
+        remove(left)
+    incoming = target / INNER / f"{_INCOMING}{secrets.token_hex(4)}"
     with draft_folder(incoming) as draft:
         _copy_all(songs, draft, job)
     with disk_errors(target):

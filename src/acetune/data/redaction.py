@@ -13,22 +13,21 @@ from acetune.data.track import Track
 _PRIVATE: Final = ("owner", "isrc", "consent")
 #: Columns of other tools that say nothing of anybody.
 _HARMLESS = frozenset({"prompt_override"})
-#: Column that says where lyrics came from.
+#: Column in which other tools may say where lyrics came from.
 LYRICS_FROM: Final = "lyrics_from"
-#: Lyrics of this database are their owners'; they never leave.
-_KEPT_HERE = "lrclib"
+_LRCLIB = "lrclib"
 
 
 def redacted(track: Track, *, include_private: bool) -> tuple[Track, frozenset[str]]:
     """Return a track as it may leave, and the fields and columns that stay here.
 
-    Lyrics from LRCLIB always stay.
+    What is marked as taken from somewhere else, as lyrics from LRCLIB are, always stays: it is not the user's to give.
 
     Args:
         track: A song.
         include_private: Let names of people, ISRC, consent, and the columns that acetune does not know leave too.
     """
-    staying = {"lyrics", "line_times"} if _is_borrowed(track) else set()
+    staying = _borrowed(track)
     if not include_private:
         staying |= {*_PRIVATE, *(track.extra.keys() - _HARMLESS)}
     staying = {name for name in staying if name in track.extra or getattr(track, name, None) is not None}
@@ -39,6 +38,8 @@ def redacted(track: Track, *, include_private: bool) -> tuple[Track, frozenset[s
     return left, frozenset(staying)
 
 
-def _is_borrowed(track: Track) -> bool:
-    """Whether a song's lyrics came from a database that does not let them be passed on."""
-    return str(track.extra.get(LYRICS_FROM)).strip().lower() == _KEPT_HERE
+def _borrowed(track: Track) -> set[str]:
+    """Return the fields whose owners did not let them be passed on; the times of lyrics go with the words."""
+    fields = {name for name, mark in track.provenance.items() if mark.origin is not None}
+    named = str(track.extra.get(LYRICS_FROM)).strip().lower() == _LRCLIB
+    return fields | {"lyrics", "line_times"} if named or "lyrics" in fields else fields

@@ -49,6 +49,11 @@ TENSORS = {
 ANNOTATORS = {
     "tempo": "acetune.annotation.tempo:TempoAnnotator",
     "key": "acetune.annotation.key:KeyAnnotator",
+    "lyrics-online": "acetune.annotation.online:OnlineLyricsAnnotator",
+    "caption": "acetune.annotation.captioner:CaptionAnnotator",
+    "lyrics": "acetune.annotation.transcriber:LyricsAnnotator",
+    "omni": "acetune.annotation.describer:OmniAnnotator",
+    "endpoint": "acetune.annotation.endpoint:EndpointAnnotator",
     "language": "acetune.annotation.language:LanguageAnnotator",
 }
 

@@ -62,19 +62,25 @@ class EndpointAnnotator:
         yield partial(_listen, server)
 
 
+def is_address(text: str) -> bool:
+    """Whether a text is the address of a server: scheme, host, perhaps port and path, and nothing behind them."""
+    try:
+        parsed = urlsplit(text.strip())
+        _ = parsed.port
+    except ValueError:
+        return False
+    return parsed.scheme in ("http", "https") and bool(parsed.hostname) and not (parsed.query or parsed.fragment)
+
+
 def address_of(endpoint: str) -> str:
     """Return the address of ``/v1`` on a server, with or without which the user may have named it.
 
     Raises:
         SettingError: If it is no address of a server, or holds a password.
     """
-    try:
-        parsed = urlsplit(endpoint.strip())
-        _ = parsed.port
-    except ValueError as cause:
-        raise SettingError("listening.bad_endpoint", endpoint=endpoint) from cause
-    if parsed.scheme not in ("http", "https") or not parsed.hostname or parsed.query or parsed.fragment:
+    if not is_address(endpoint):
         raise SettingError("listening.bad_endpoint", endpoint=endpoint)
+    parsed = urlsplit(endpoint.strip())
     if parsed.username or parsed.password:
         raise SettingError("listening.password_in_endpoint", endpoint=parsed.hostname)
     path = parsed.path.rstrip("/").removesuffix("/chat/completions").rstrip("/")

@@ -16,7 +16,7 @@ from acetune.encoding.encode import EncodedSet, encode_set
 from acetune.encoding.parts import TrackParts
 from acetune.events import Job
 from acetune.families.acestep_v15.family import AceStepV15
-from acetune.families.acestep_v15.conditions import lyric_text, prompt_text
+from acetune.families.acestep_v15.prompts import lyric_text, prompt_text
 from acetune.families.family import Prompt
 from acetune.recipe import Recipe, family_of
 

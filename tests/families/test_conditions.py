@@ -10,8 +10,9 @@ import torch
 from diffusers import AceStepPipeline
 
 from acetune.events import Job
-from acetune.families.acestep_v15 import conditions, layouts
-from acetune.families.acestep_v15.conditions import AceStepConditioner, lyric_text, metas, prompt_text
+from acetune.families.acestep_v15 import layouts
+from acetune.families.acestep_v15.conditions import AceStepConditioner, join
+from acetune.families.acestep_v15.prompts import LYRIC_LIMIT, TEXT_LIMIT, lyric_text, metas, prompt_text
 from acetune.families.family import Prompt
 from acetune.recipe import family_of
 
@@ -89,16 +90,16 @@ def test_a_long_caption_is_cut_and_the_metas_stay(conditioner: AceStepConditione
     caption = conditioner._fitting_caption(prompt)
 
     assert prompt.caption.startswith(caption) and len(caption) > 20
-    assert conditioner._count(prompt_text(prompt, caption)) <= conditions.TEXT_LIMIT
-    assert conditioner._count(prompt_text(prompt, prompt.caption[: len(caption) + 80])) > conditions.TEXT_LIMIT
-    assert conditioner.text(prompt)["tokens"].shape[0] <= conditions.TEXT_LIMIT
+    assert conditioner._count(prompt_text(prompt, caption)) <= TEXT_LIMIT
+    assert conditioner._count(prompt_text(prompt, prompt.caption[: len(caption) + 80])) > TEXT_LIMIT
+    assert conditioner.text(prompt)["tokens"].shape[0] <= TEXT_LIMIT
     assert conditioner.trimmed(prompt) == ("caption",)
 
 
 def test_a_caption_without_spaces_is_cut_too(conditioner: AceStepConditioner) -> None:
     prompt = replace(FULL, caption="吉他" * 400)
 
-    assert 0 < conditioner.text(prompt)["tokens"].shape[0] <= conditions.TEXT_LIMIT
+    assert 0 < conditioner.text(prompt)["tokens"].shape[0] <= TEXT_LIMIT
 
 
 def test_a_fitting_caption_is_left_alone(conditioner: AceStepConditioner) -> None:
@@ -109,7 +110,7 @@ def test_a_fitting_caption_is_left_alone(conditioner: AceStepConditioner) -> Non
 def test_lyrics_are_read_up_to_2048_tokens(conditioner: AceStepConditioner) -> None:
     prompt = replace(FULL, lyrics="la la la la oh oh\n" * 1000)
 
-    assert conditioner.lyrics(prompt)["tokens"].shape[0] == conditions.LYRIC_LIMIT
+    assert conditioner.lyrics(prompt)["tokens"].shape[0] == LYRIC_LIMIT
     assert conditioner.trimmed(prompt) == ("lyrics",)
 
 
@@ -121,7 +122,7 @@ def test_joined_parts_are_what_the_encoder_makes_of_all_at_once(models: Path) ->
     tokenizer = weights.tokenizer()
     own = AceStepConditioner(tokenizer, text_encoder, encoder, timbre_cls=False)
 
-    joined = conditions.join(own.lyrics(FULL)["tokens"], own.constants()["timbre"], own.text(FULL)["tokens"])
+    joined = join(own.lyrics(FULL)["tokens"], own.constants()["timbre"], own.text(FULL)["tokens"])
     with torch.inference_mode():
         text = tokenizer(prompt_text(FULL), return_tensors="pt").input_ids
         lyrics = tokenizer(lyric_text(FULL), return_tensors="pt").input_ids

@@ -7,7 +7,7 @@ from acetune.annotation.annotator import Guess, Setup, Song
 from acetune.annotation.language import LANGUAGES, UNKNOWN, LanguageAnnotator, identify, is_vocable, sung_lines
 from acetune.data.track import Source, Track
 from acetune.events import Job
-from acetune.families.acestep_v15 import conditions
+from acetune.families.acestep_v15 import prompts
 
 #: The same six lines, invented for this test.
 LYRICS = {
@@ -65,7 +65,7 @@ def test_lyrics_are_told_by_their_language_alone(code):
 def test_the_codes_are_those_of_the_lyric_header():
     codes = [code for codes in LANGUAGES.values() for code in codes]
 
-    assert {*codes, UNKNOWN} == conditions.LANGUAGES
+    assert {*codes, UNKNOWN} == prompts.LANGUAGES
     assert len(codes) - len(set(codes)) == 1  # Serbian has two scripts
 
 

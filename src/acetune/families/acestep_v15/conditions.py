@@ -1,8 +1,8 @@
 """The conditions of ACE-Step 1.5, built in one place for training and for generation.
 
-Templates, limits and order are those of the official inference handler: caption and metas in one prompt through the
-text encoder, lyrics with a language header as bare embeddings through the lyric encoder, a clip of silence through
-the timbre encoder. No padding is ever stored; with none, the encoder's packing is plain concatenation in the order
+Limits and order are those of the official inference handler: caption and metas in one prompt through the text encoder,
+lyrics with a language header as bare embeddings through the lyric encoder, a clip of silence through the timbre
+encoder. No padding is ever stored; with none, the encoder's packing is plain concatenation in the order
 lyrics, timbre, text, and each part is the same whether it is encoded alone or with the others.
 """
 
@@ -15,62 +15,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from acetune.families.acestep_v15.prompts import (
+    INSTRUMENTAL,
+    LEGACY_LYRIC_LIMIT,
+    LYRIC_LIMIT,
+    OPENING,
+    TEXT_LIMIT,
+    lyric_text,
+    prompt_text,
+)
 from acetune.families.family import Part, Prompt
 
-#: Token limits of the official handler.
-TEXT_LIMIT, LYRIC_LIMIT = 256, 2048
-#: What old trainers kept of the lyrics.
-LEGACY_LYRIC_LIMIT = 512
 #: Silent latents that stand for "no reference clip": 30 s.
 TIMBRE_FRAMES = 750
 
-INSTRUCTION = "Fill the audio semantic mask based on the given conditions:"
-INSTRUMENTAL = "[Instrumental]"
-#: How every prompt begins, whatever its task.
-_OPENING = "# Instruction\n"
 #: Rows of a foreign text that differ from ours by more than this share are of other weights: bfloat16 costs a percent.
 _TOLERANCE = 0.1
-
-#: Language codes that the lyric header was trained with.
-_CODES = """
-    ar az bg bn ca cs da de el en es fa fi fr he hi hr ht hu id is it ja ko la lt ms ne nl no pa pl pt ro ru sa sk sr
-    sv sw ta te th tl tr uk ur vi yue zh unknown
-"""
-LANGUAGES = frozenset(_CODES.split())
-#: Beats per minute and metres that the metas were trained with.
-TEMPO_RANGE = (30, 300)
-METRES = ("2", "3", "4", "6")
-
-
-def prompt_text(prompt: Prompt, caption: str | None = None) -> str:
-    """Return instruction, caption and metas as the text encoder was trained to read them.
-
-    Args:
-        prompt: What is asked for.
-        caption: Replaces the prompt's caption (a trimmed one).
-    """
-    caption = prompt.caption if caption is None else caption
-    return f"# Instruction\n{INSTRUCTION}\n\n# Caption\n{caption}\n\n# Metas\n{metas(prompt)}<|endoftext|>\n"
-
-
-def metas(prompt: Prompt) -> str:
-    """Return the metas block; what is unknown or outside the model's range is N/A."""
-    bpm = round(prompt.bpm) if prompt.bpm is not None else 0
-    tempo = str(bpm) if TEMPO_RANGE[0] <= bpm <= TEMPO_RANGE[1] else "N/A"
-    metre = (prompt.timesignature or "").split("/")[0].strip()
-    return (
-        f"- bpm: {tempo}\n"
-        f"- timesignature: {metre if metre in METRES else 'N/A'}\n"
-        f"- keyscale: {(prompt.keyscale or '').strip() or 'N/A'}\n"
-        f"- duration: {int(prompt.seconds)} seconds\n"
-    )
-
-
-def lyric_text(prompt: Prompt) -> str:
-    """Return the lyrics with their language header; instrumentals have the official marker and no language."""
-    lyrics = (prompt.lyrics or "").strip() or INSTRUMENTAL
-    language = prompt.language if prompt.language in LANGUAGES and lyrics != INSTRUMENTAL else "unknown"
-    return f"# Languages\n{language}\n\n# Lyric\n{lyrics}<|endoftext|>"
 
 
 def join(lyrics: Tensor, timbre: Tensor, text: Tensor) -> Tensor:
@@ -181,7 +141,7 @@ class AceStepConditioner:
     def _opening(self) -> Tensor:
         """The rows (n, D) that every text begins with: those of the tokens before the instruction."""
         prompt = Prompt("", None, None, None, None, None, 0.0)
-        pairs = zip(self._tokenizer(_OPENING).input_ids, self._tokenizer(prompt_text(prompt)).input_ids, strict=False)
+        pairs = zip(self._tokenizer(OPENING).input_ids, self._tokenizer(prompt_text(prompt)).input_ids, strict=False)
         shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
         return self.text(prompt)["tokens"][:shared]
 

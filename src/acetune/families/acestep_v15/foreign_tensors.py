@@ -18,7 +18,7 @@ from torch import Tensor
 
 from acetune.errors import DataError
 from acetune.events import Json
-from acetune.families.acestep_v15.conditions import LEGACY_LYRIC_LIMIT, TEXT_LIMIT
+from acetune.families.acestep_v15.prompts import LEGACY_LYRIC_LIMIT, TEXT_LIMIT
 from acetune.families.acestep_v15.variants import VARIANTS
 from acetune.families.foreign import ForeignSong
 

@@ -7,7 +7,7 @@ keep them together, others apart, so each part is found by itself and recognised
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -136,7 +136,8 @@ def _complete(network: Path, models: Path) -> Found:
     texts = _near(network, models, TEXT_FOLDER, ("text_encoder", "text_encoders"))
     vae = next((place for place in vaes if _is_vae(place)), None)
     text = next((place for place in texts if _is_text(place, width)), None)
-    return Found(layout_of(network) or "unknown", network, vae, text, _tokenizer(network, text, models))
+    tokenizer = tokenizer_in(filter(None, (network / "tokenizer", text)), models)
+    return Found(layout_of(network) or "unknown", network, vae, text, tokenizer)
 
 
 def _near(network: Path, models: Path, official: str, comfy: tuple[str, ...]) -> Iterator[Path]:
@@ -156,12 +157,12 @@ def _near(network: Path, models: Path, official: str, comfy: tuple[str, ...]) ->
         yield cached.parent
 
 
-def _tokenizer(network: Path, text: Path | None, models: Path) -> Path | None:
-    """Return the text encoder's tokenizer; ComfyUI's files carry none, so any copy of the same one will do."""
-    places = [network / "tokenizer"]
-    places += [text] if text is not None else []
-    places += [models / "checkpoints" / TEXT_FOLDER]
-    files = [place / "tokenizer.json" for place in places]
+def tokenizer_in(places: Iterable[Path], models: Path) -> Path | None:
+    """Return the text encoder's ``tokenizer.json`` from one of these folders, else the published one.
+
+    That is the same for all variants, and ComfyUI's files carry none, so any copy of it will do.
+    """
+    files = [place / "tokenizer.json" for place in (*places, models / "checkpoints" / TEXT_FOLDER)]
     cached = (
         weights.cached_file(MAIN, f"{TEXT_FOLDER}/tokenizer.json"),
         weights.cached_file(TEXT_REPOSITORY, "tokenizer.json"),

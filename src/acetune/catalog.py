@@ -41,6 +41,11 @@ FAMILIES = {
     "acestep_v15": "acetune.families.acestep_v15.variants:CARD",
 }
 
+#: Who counts the tokens of a family's texts, without torch.
+TOKEN_COUNTERS = {
+    "acestep_v15": "acetune.families.acestep_v15.token_counts:COUNTER",
+}
+
 #: What reads the songs that other trainers of a family have encoded.
 TENSORS = {
     "acestep_v15": "acetune.families.acestep_v15.foreign_tensors:READER",
@@ -95,6 +100,7 @@ _TABLES = {
     "verb": VERBS,
     "data": DATA_VERBS,
     "family": FAMILIES,
+    "token counter": TOKEN_COUNTERS,
     "tensors": TENSORS,
     "annotator": ANNOTATORS,
     "estimator": ESTIMATORS,

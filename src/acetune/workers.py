@@ -13,9 +13,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from typing import Final, TypeAlias
 
 from acetune import compute, errors
@@ -79,16 +80,26 @@ def _apart(task: Task, items: Sequence[str], job: Job, workers: int, seconds: fl
     """Yield the results of work that is done in other processes."""
     team = _Team(f"{task.__module__}:{task.__qualname__}", seconds)
     threads = ThreadPoolExecutor(workers)
+    finished: SimpleQueue[Future[Done]] = SimpleQueue()
     try:
-        open_work: set[Future[Done]] = {threads.submit(team.do, item) for item in items}
-        while open_work:
-            job.check_stop(stage)
-            finished, open_work = wait(open_work, _POLL_SECONDS, FIRST_COMPLETED)
-            yield from (future.result() for future in finished)
+        for item in items:
+            threads.submit(team.do, item).add_done_callback(finished.put)
+        for _ in items:
+            yield _next(finished, job, stage).result()
     finally:
         team.kill()
         threads.shutdown(cancel_futures=True)
         team.close()
+
+
+def _next(finished: SimpleQueue[Future[Done]], job: Job, stage: str) -> Future[Done]:
+    """Return the next finished work; a stop is noticed while waiting."""
+    while True:
+        job.check_stop(stage)
+        try:
+            return finished.get(timeout=_POLL_SECONDS)
+        except Empty:
+            continue
 
 
 class _Team:

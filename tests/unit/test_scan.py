@@ -314,3 +314,152 @@ def test_a_folder_that_may_not_be_written_is_named(tmp_path):
             scan(tmp_path)
     finally:
         tmp_path.chmod(0o700)
+
+
+def test_many_songs_are_measured_in_processes_and_keep_their_order(tmp_path):
+    names = [f"{number}.wav" for number in range(9)]
+    for number, name in enumerate(names):
+        song(tmp_path / name, 0.2 if number == 4 else 1 + number / 10)
+    result, events = listen(tmp_path)
+    progress = [event for event in events if isinstance(event, Progress)]
+
+    assert paths(result.manifest) == [name for name in names if name != "4.wav"]
+    assert [skip.path for skip in result.skipped] == ["4.wav"]
+    assert ([event.done for event in progress], {event.item for event in progress}) == ([*range(1, 10)], set(names))
+
+
+def test_songs_that_were_encoded_elsewhere_stay_as_they_are(tmp_path):
+    song(tmp_path / "a.wav")
+    for name in ("e.safetensors", "unlisted.safetensors"):
+        (tmp_path / name).write_bytes(b"numbers")
+    rows = [{"file_name": name, "seconds": 9.5, "audio_sha256": "ab"} for name in ("e.safetensors", "gone.safetensors")]
+    (tmp_path / "metadata.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    result = scan(tmp_path)
+
+    assert [(track.path, track.seconds) for track in result.manifest.tracks] == [("e.safetensors", 9.5), ("a.wav", 1.0)]
+    assert (result.dropped, dict(result.ignored)) == (("gone.safetensors",), {"unlisted.safetensors": "other"})
+
+
+def test_a_folder_of_nothing_but_encoded_songs_can_be_scanned(tmp_path):
+    (tmp_path / "e.safetensors").write_bytes(b"numbers")
+    (tmp_path / "metadata.jsonl").write_text('{"file_name": "e.safetensors", "seconds": 9.5, "audio_sha256": "ab"}')
+
+    assert paths(scan(tmp_path).manifest) == ["e.safetensors"]
+
+
+def test_how_each_file_was_read_is_in_the_result(tmp_path):
+    song(tmp_path / "live/a.wav")
+    (tmp_path / "live/a.txt").write_text("caption: x")
+    (tmp_path / "list.csv").write_text("file,bpm\na.wav,90\n")
+
+    assert [(reading.file, reading.layout) for reading in scan(tmp_path).readings] == [
+        ("list.csv", "csv"),
+        ("live/a.txt", "key_value"),
+    ]
+
+
+def test_why_a_file_was_not_read_is_in_the_result(tmp_path):
+    song(tmp_path / "a.wav")
+    for name in ("a.txt", "gone.lyrics.txt", "b.txt.bak", "cover.jpg"):
+        (tmp_path / name).write_text("just words")
+
+    assert scan(tmp_path).ignored == {
+        "a.txt": "doubtful",
+        "b.txt.bak": "backup",
+        "cover.jpg": "other",
+        "gone.lyrics.txt": "no_song",
+    }
+
+
+def test_texts_that_could_be_anything_are_one_finding_that_names_the_flag(tmp_path):
+    for name in ("a", "b", "c"):
+        song(tmp_path / f"{name}.wav")
+        (tmp_path / f"{name}.txt").write_text("just words")
+    (tmp_path / "c.lyrics").write_text("la")
+    result, events = listen(tmp_path)
+
+    assert notices(events) == [("import.txt_ambiguous", "")]
+    assert [track.caption for track in result.manifest.tracks] == [None, None, "just words"]
+    assert [track.caption for track in scan(tmp_path, txt_means="caption").manifest.tracks] == ["just words"] * 3
+
+
+def test_files_that_do_not_agree_are_one_note_with_an_example_and_all_in_the_result(tmp_path):
+    for name in ("a", "b"):
+        song(tmp_path / f"{name}.wav")
+        (tmp_path / f"{name}.json").write_text('{"caption": "one"}')
+        (tmp_path / f"{name}.caption.txt").write_text("two")
+    result, events = listen(tmp_path)
+    (note,) = [event for event in events if isinstance(event, Noticed)]
+
+    assert (note.code, note.severity, note.params["count"], note.params["file"]) == (
+        "import.conflict",
+        "info",
+        2,
+        "a.json",
+    )
+    assert [(name, conflict.field) for name, found in result.conflicts.items() for conflict in found] == [
+        ("a.wav", "caption"),
+        ("b.wav", "caption"),
+    ]
+
+
+def test_rows_of_songs_that_are_not_there_are_a_finding(tmp_path):
+    song(tmp_path / "a.wav")
+    (tmp_path / "list.csv").write_text("file,bpm\na.wav,90\ngone.wav,91\ngone too.wav,92\n")
+    _, events = listen(tmp_path)
+
+    assert [(event.code, event.params["count"]) for event in events if isinstance(event, Noticed)] == [
+        ("import.rows_lost", 2)
+    ]
+
+
+def test_repeats_of_a_file_are_taken_and_those_of_a_person_stay(tmp_path):
+    for name in ("a", "b"):
+        song(tmp_path / f"{name}.wav")
+        (tmp_path / f"{name}.txt").write_text("caption: x\nrepeat: 3")
+    first = scan(tmp_path).manifest.tracks
+    edit(tmp_path, repeats=5)
+    (tmp_path / "b.txt").write_text("caption: x\nrepeat: 4")
+
+    assert [track.repeats for track in first] == [3, 3]
+    assert [track.repeats for track in scan(tmp_path).manifest.tracks] == [5, 4]
+
+
+def test_a_file_that_is_called_after_another_song_belongs_to_that(tmp_path):
+    song(tmp_path / "a.wav")
+    song(tmp_path / "a_lyrics.wav")
+    (tmp_path / "a_lyrics.txt").write_text("caption: x")
+    tracks = scan(tmp_path).manifest.tracks
+
+    assert [(track.path, track.caption, track.lyrics) for track in tracks] == [
+        ("a.wav", None, None),
+        ("a_lyrics.wav", "x", None),
+    ]
+
+
+def test_endings_in_capitals_and_accents_in_two_parts_are_no_hindrance(tmp_path):
+    song(tmp_path / "caf\u00e9.wav")
+    (tmp_path / "cafe\u0301.CAPTION.TXT").write_text("slow")
+
+    assert scan(tmp_path).manifest.tracks[0].caption == "slow"
+
+
+def test_a_settings_trigger_of_a_person_stays(tmp_path):
+    song(tmp_path / "a.wav")
+    scan(tmp_path)
+    update(tmp_path, lambda current: replace(current, settings=replace(current.settings, trigger="mine")))
+    metadata = {"custom_tag": "theirs", "tag_position": "append"}
+    (tmp_path / "dataset.json").write_text(json.dumps({"metadata": metadata, "samples": [{"file": "a.wav"}]}))
+
+    assert scan(tmp_path).manifest.settings.trigger == "mine"
+
+
+@pytest.mark.parametrize("unread", ["a.json", "list.json", "list.csv"])
+def test_one_damaged_file_hides_no_other(tmp_path, unread):
+    song(tmp_path / "a.wav")
+    (tmp_path / unread).write_bytes(b"\x81\xff\xff")
+    (tmp_path / "a.caption.txt").write_text("slow")
+    result, events = listen(tmp_path)
+
+    assert result.manifest.tracks[0].caption == "slow"
+    assert [code for code, _ in notices(events)] == ["data.sidecar_unreadable"]

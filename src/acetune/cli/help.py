@@ -37,6 +37,12 @@ EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
     "export": ("acetune export my-style", "acetune export my-style --to universal --to peft -o ./exports"),
     "report": ("acetune report my-style", "acetune report my-style --lang zh"),
     "doctor": ("acetune doctor",),
+    "data import": (
+        "acetune data import ./side_step_songs",
+        "acetune data import dataset.json ./my_songs",
+        "acetune data import songs.csv ./my_songs --map Song=file --map Mood=tags",
+        "acetune data import songs.zip ./my_songs --txt-means lyrics",
+    ),
     "data import-tensors": (
         "acetune data import-tensors ./my_tensors ./my_songs",
         "acetune data import-tensors ./my_tensors ./my_songs --conditions anew",

@@ -105,7 +105,7 @@ def collect(listing: Listing, places: Places, choices: Choices, named: Path | No
         findings.append(_doubt(doubtful, listing.root))
     return Collected(
         MappingProxyType({song: (*rows.said.get(song, ()), *told[song]) for song in audio}),
-        MappingProxyType({one.path: one.layout for one in sets}),
+        MappingProxyType({one.path: one.layout for one in sets if one.rows}),
         next((one.album for one in sets if one.album != Album()), Album()),
         tuple(findings),
         frozenset(doubtful),
@@ -121,13 +121,14 @@ def _read_sets(
     else:
         sets, findings = _try_sets([*listing.saved, *sorted({*listing.others}.difference(taken))], choices)
     found = [one for one in sets if one is not None]
-    if named is not None and not found:
-        raise DataError("import.no_set", path=named)
+    findings += [finding for one in found for finding in one.findings]
+    if named is not None and not any(one.rows for one in found):
+        raise findings[0] if findings else DataError("import.no_set", path=named)
     columns = frozenset(name for one in found for name in one.columns)
     for name in choices.columns.keys() - columns:
         hint = nearest(name, tuple(columns))
         raise SettingError("import.no_column", column=name, known=", ".join(sorted(columns)) or "-", hint=hint)
-    return found, [*findings, *(finding for one in found for finding in one.findings)]
+    return found, findings
 
 
 def _try_sets(paths: Iterable[Path], choices: Choices) -> tuple[list[SetFile | None], list[AcetuneError]]:

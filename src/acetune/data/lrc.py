@@ -63,6 +63,11 @@ def is_sung(line: str) -> bool:
     return bool(line.strip()) and not _SECTION.fullmatch(line.strip())
 
 
+def letters(lyrics: str) -> str:
+    """Return the letters and digits of the sung lines in one spelling, whatever their case, width and punctuation."""
+    return "".join(_letters(line) for line in lyrics.split("\n") if is_sung(line))
+
+
 def times_for(lyrics: str, timed: TimedLyrics) -> tuple[float, ...] | None:
     """Return when each sung line of some lyrics begins, in seconds.
 
@@ -77,7 +82,7 @@ def times_for(lyrics: str, timed: TimedLyrics) -> tuple[float, ...] | None:
     """
     sung = [line for line in lyrics.split("\n") if is_sung(line)]
     known = [line for line in timed.text.split("\n") if is_sung(line)]
-    if timed.times is None or "".join(map(_letters, sung)) != "".join(map(_letters, known)):
+    if timed.times is None or letters(lyrics) != letters(timed.text):
         return None
     starts = dict(reversed(list(zip(_starts(known), timed.times, strict=True))))
     found = [starts.get(start) for start in _starts(sung)]
@@ -133,6 +138,6 @@ def _starts(lines: list[str]) -> list[int]:
 
 
 def _letters(text: str) -> str:
-    """Return the letters and digits of a text in one spelling, whatever its case, width and punctuation."""
+    """Return the letters and digits of a line in one spelling."""
     plain = unicodedata.normalize("NFKC", text).casefold()
     return "".join(letter for letter in plain if letter.isalnum())

@@ -38,7 +38,7 @@ def read_saved(folder: Path) -> tuple[Mapping[str, Json], ...]:
         several = len(saved) > 1
         return tuple(row for name, part in saved.items() for row in _rows(part, _split(name) if several else {}))
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as cause:
-        raise DataError("import.bad_rows", path=folder, cause=" ".join(str(cause).split())[:120]) from cause
+        raise DataError("import.bad_rows", folder=folder, cause=" ".join(str(cause).split())[:120]) from cause
 
 
 def _rows(part: Any, split: Mapping[str, Json]) -> Iterator[Mapping[str, Json]]:

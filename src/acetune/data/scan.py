@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from acetune.data import history
 from acetune.data import manifest as manifests
 from acetune.data.bare_texts import TxtMeaning
 from acetune.data.collecting import Choices, choose, collect
@@ -90,15 +91,17 @@ def scan_with(
         choices: How doubts are decided.
         job: Whom to report to, and who may stop it.
         strict: Refuse to go on without the songs that cannot be used.
-        named: A file that must be among those that describe the songs.
+        named: A file, by its absolute path, that must be among those that describe the songs.
     """
+    history.settle(folder)
     before = manifests.read(folder)
     listing = list_files(folder, job)
     encoded = _encoded(before.tracks if before else (), listing)
     _check_audio(listing, encoded)
     collected = collect(listing, Places(lambda: listing.audio, outside=False), choices)
-    if named is not None and named.absolute() not in collected.sets:
-        raise DataError("import.no_set", path=named)
+    if named is not None and named not in collected.sets:
+        about = (finding for finding in collected.findings if finding.params.get("path") == named)
+        raise next(about, DataError("import.no_set", path=named))
     job.report(StageStarted(stage=_STAGE, total=len(collected.songs), unit="files"))
     found = survey(listing, collected, job, _STAGE)
     if found.skipped and (strict or not (found.songs or encoded)):

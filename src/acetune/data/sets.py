@@ -68,11 +68,12 @@ class SetFile:
 
 @dataclass(frozen=True)
 class _Contents:
-    """The rows of a file with their places, and what it says about the whole."""
+    """The rows of a file with their places, what it says about the whole, and columns that rows may lack."""
 
     rows: Sequence[tuple[str, JsonRow]]
     album: Album = Album()
     findings: tuple[AcetuneError, ...] = ()
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def read_set(path: Path, columns: Columns) -> SetFile | None:
     if layout is None or contents is None:
         return None
     rows = tuple(_different(contents.rows, columns, contents.album))
-    names = frozenset(plain(name) for _, row in contents.rows for name in row)
+    names = frozenset(map(plain, (*contents.columns, *(name for _, row in contents.rows for name in row))))
     return SetFile(path, layout.name, layout.kind, rows, names, contents.album, contents.findings)
 
 
@@ -154,9 +155,11 @@ def _spreadsheet(path: Path, columns: Columns) -> _Contents | None:
     table = read_table(path)
     if not table.columns:
         return None
-    if not any(names_a_file(name, columns) for name in table.columns):
-        raise DataError("import.no_file_column", path=path, columns=", ".join(table.columns)[:120])
-    return _Contents([(f"line {number}", row) for number, row in table.rows], findings=table.findings)
+    if any(names_a_file(name, columns) for name in table.columns):
+        rows = [(f"line {number}", row) for number, row in table.rows]
+        return _Contents(rows, findings=table.findings, columns=table.columns)
+    finding = DataError("import.no_file_column", path=path, columns=", ".join(table.columns)[:120])
+    return _Contents((), findings=(*table.findings, finding), columns=table.columns)
 
 
 def _saved(path: Path, columns: Columns) -> _Contents:

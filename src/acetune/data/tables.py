@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -49,15 +49,17 @@ def read_table(path: Path) -> Table:
         if any(map(str.strip, line[len(header) :])):
             findings.append(DataError("import.row_too_long", path=path, line=number, cells=len(line), row=len(header)))
         else:
-            rows.append((number, dict(_filled(header, line))))
+            rows.append((number, _filled(header, line)))
     return Table(tuple(header), tuple(rows), tuple(findings))
 
 
-def _filled(header: Sequence[str], line: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield the cells that have a header, the first of two equal ones last so that it counts."""
-    for name, cell in reversed(list(zip(header, line, strict=False))):
+def _filled(header: Sequence[str], line: Sequence[str]) -> Mapping[str, str]:
+    """Return the cells that have a header; of two equal headers the first counts."""
+    row: dict[str, str] = {}
+    for name, cell in zip(header, line, strict=False):
         if name:
-            yield name, cell.strip()
+            row.setdefault(name, cell.strip())
+    return row
 
 
 def _delimiter(text: str) -> str:

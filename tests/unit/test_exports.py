@@ -185,6 +185,56 @@ def test_the_files_of_v1_are_those_that_its_converter_splits(tmp_path: Path) -> 
     assert (tmp_path / "out" / "song0_lyrics.txt").read_bytes() == b"[instrumental]"
 
 
+@pytest.mark.parametrize(
+    ("layout", "files"),
+    [
+        ("v1", {"_prompt.txt": "slow, piano", "_lyrics.txt": "la\nla"}),
+        (
+            "official",
+            {
+                ".caption.txt": "slow, piano",
+                ".lyrics.txt": "la\nla",
+                ".json": '{\n "caption": "slow, piano",\n "bpm": 92,\n "keyscale": "A minor",\n "timesignature": "4",\n'
+                ' "language": "en"\n}\n',
+            },
+        ),
+        (
+            "side-step",
+            {
+                ".txt": "caption: slow, piano\nbpm: 92\nkey: A minor\nsignature: 4\nlanguage: en\n"
+                "is_instrumental: false\ncustom_tag: zx\nrepeat: 2\nlyrics:\nla\nla\n"
+            },
+        ),
+        ("simpletuner", {".txt": "slow, piano", ".lyrics": "la\nla"}),
+        (
+            "ai-toolkit",
+            {
+                ".txt": "<CAPTION>slow, piano</CAPTION>\n<LYRICS>la\nla</LYRICS>\n<BPM>92</BPM>\n"
+                "<KEYSCALE>A minor</KEYSCALE>\n<TIMESIGNATURE>4</TIMESIGNATURE>\n<DURATION>1</DURATION>\n"
+                "<LANGUAGE>en</LANGUAGE>\n"
+            },
+        ),
+    ],
+)
+def test_files_beside_songs_are_as_their_tools_write_them(tmp_path: Path, layout: str, files: dict[str, str]) -> None:
+    facts = {"caption": "slow, piano", "lyrics": "la\nla", "bpm": 92.0, "keyscale": "A minor", "timesignature": "4"}
+    before = data_set(
+        tmp_path / "songs", {**facts, "language": "en", "instrumental": False, "trigger": "zx", "repeats": 2}
+    )
+    sent(before, "sidecars", tmp_path / "out", layout=layout)
+    texts = (file for file in (tmp_path / "out").iterdir() if file.suffix != ".wav")
+
+    assert {file.name.removeprefix("song0"): file.read_text() for file in texts} == files
+
+
+@pytest.mark.parametrize("layout", ["side-step", "ai-toolkit"])
+def test_one_file_holds_only_what_is_known(tmp_path: Path, layout: str) -> None:
+    sent(data_set(tmp_path / "songs", {"caption": "slow"}), "sidecars", tmp_path / "out", layout=layout)
+    lines = (tmp_path / "out" / "song0.txt").read_text().splitlines()
+
+    assert lines in (["caption: slow"], ["<CAPTION>slow</CAPTION>", "<DURATION>1</DURATION>"])
+
+
 def test_lyrics_that_look_like_keys_are_said_to_be_lost(tmp_path: Path) -> None:
     before = data_set(tmp_path / "songs", {"lyrics": "[Verse 1]\nla la\nbpm: 120\nla"})
     result = sent(before, "sidecars", tmp_path / "out", layout="side-step")

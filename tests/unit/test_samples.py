@@ -105,6 +105,15 @@ def test_a_song_that_lies_in_the_folder_becomes_a_sample(tmp_path: Path) -> None
     assert manifests.load(tmp_path / "samples").tracks == (made.track,)
 
 
+def test_texts_beside_a_song_come_along_and_say_what_a_person_does_not(song: Path, tmp_path: Path) -> None:
+    song.with_suffix(".json").write_text('{"bpm": 80, "caption": "from the file"}')
+    song.with_name("青花瓷.lyrics.txt").write_text("la la")
+    track = sample(song, tmp_path / "samples", {"caption": "from a person"}).track
+
+    assert (track.caption, track.bpm, track.lyrics) == ("from a person", 80.0, "la la")
+    assert (track.source_of("caption"), track.source_of("bpm")) == (Source.USER, Source.FILE)
+
+
 def test_other_names_of_fields_are_understood(song: Path, tmp_path: Path) -> None:
     track = sample(song, tmp_path / "samples", {"Tempo": 120, "key": "8A", "custom_tag": "zx"}).track
 
@@ -160,6 +169,13 @@ def test_lists_as_text_look_like_those_of_the_nodes() -> None:
         "keyscale_list": "C major,",
         "language_list": ",en",
     }
+
+
+@pytest.mark.parametrize("caption", ["[5]", "[]", "null", '"', "a\nb", ""])
+def test_a_lone_value_that_looks_like_a_list_is_none(caption: str) -> None:
+    lists = Lists(("a",), (caption,), (None,), (None,), (None,), (None,))
+
+    assert parse_list("captions", lists.as_text()["captions"], 1) == (caption,)
 
 
 def test_lists_of_the_guide_are_read() -> None:

@@ -55,6 +55,15 @@ class AddResult:
 
 
 @dataclass(frozen=True)
+class Arrived:
+    """Songs that came into a data set: file name inside of it to where it came from, and the rest as in `AddResult`."""
+
+    songs: Mapping[str, Path]
+    skipped: tuple[Skipped, ...]
+    removed: Path | None
+
+
+@dataclass(frozen=True)
 class _Song:
     """A song that can be taken."""
 
@@ -97,10 +106,25 @@ def add(
     sources = _sources(files)
     conflict = _conflict(folder, on_conflict, ask)
     target = _sibling(folder) if conflict == "other" else folder
-    if not target.exists():
-        return _add(sources, target, job, clear=False, move=move)
-    with lock(target / INNER / "adding", "share.locked"):
-        return _add(sources, target, job, clear=conflict == "clear", move=move)
+    arrived = arrive(sources, target, job, clear=conflict == "clear")
+    scanned = scan(target, job=job)
+    if move:
+        _delete_originals([*arrived.songs.values()], target)
+    added = MappingProxyType({name: str(source) for name, source in arrived.songs.items()})
+    return AddResult(target, added, arrived.skipped, arrived.removed, scanned)
+
+
+def arrive(sources: Sequence[Path], folder: Path, job: Job, *, clear: bool = False) -> Arrived:
+    """Put songs that can be taken into a data set and list them; what the texts beside them say is not read yet.
+
+    Raises:
+        DataError: If none can be taken.
+        SettingError, Stopped, DiskFull, NotWritable: As `add`.
+    """
+    if not folder.exists():
+        return _arrive(sources, folder, job, clear=False)
+    with lock(folder / INNER / "adding", "share.locked"):
+        return _arrive(sources, folder, job, clear=clear)
 
 
 def examine(path: str) -> Json:
@@ -121,23 +145,20 @@ def examine(path: str) -> Json:
     return [seconds, content_hash(file)]
 
 
-def _add(sources: Sequence[Path], target: Path, job: Job, *, clear: bool, move: bool) -> AddResult:
-    """Add songs to a folder that nobody else adds to."""
+def _arrive(sources: Sequence[Path], target: Path, job: Job, *, clear: bool) -> Arrived:
+    """Take in songs where nobody else does."""
     going = frozenset(with_texts(songs_in(target)) if clear else ())
     known, taken = _hashes(target, going), stems_in(target, going)
     job.report(StageStarted(stage=_STAGE, total=len(sources), unit="files"))
     songs, skipped = _examined(sources, known, job)
     if not songs:
         raise DataError("share.none_added", folder=target, count=len(skipped), first=skipped[0].reason)
+    job.report(StageEnded(stage=_STAGE, result={"songs": len(songs), "skipped": len(skipped)}))
     named = _named(songs, taken)
-    removed = place({name: song.source for name, song in named.items()}, target, job, clear=clear)
+    places = {name: song.source for name, song in named.items()}
+    removed = place(places, target, job, clear=clear)
     _list(named, target)
-    scanned = scan(target, job=job)
-    if move:
-        _delete_originals([song.source for song in named.values()], target)
-    job.report(StageEnded(stage=_STAGE, result={"added": len(named), "skipped": len(skipped)}))
-    added = MappingProxyType({name: str(song.source) for name, song in named.items()})
-    return AddResult(target, added, skipped, removed, scanned)
+    return Arrived(MappingProxyType(places), skipped, removed)
 
 
 def _sources(files: Iterable[str | Path]) -> tuple[Path, ...]:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
 from acetune.catalog import nearest
 from acetune.data import manifest as manifests
-from acetune.data.adding import add
-from acetune.data.beside import songs_in
+from acetune.data.adding import arrive
+from acetune.data.beside import songs_in, texts_of
 from acetune.data.columns import NAMES, plain
 from acetune.data.export_layouts import INSTRUMENTAL, lyrics_of
 from acetune.data.fields import FIELDS, read_fields
 from acetune.data.lists import Lists
 from acetune.data.manifest import Manifest
+from acetune.data.readings import Statement, merge
 from acetune.data.rows import value_to_json
 from acetune.data.scan import scan
+from acetune.data.sidecars import statements_beside
 from acetune.data.track import DESCRIPTION, Mark, Source, Track
 from acetune.errors import DataError
 from acetune.events import Job, Json
@@ -67,13 +69,14 @@ def sample(
     values = _values(fields or {}, audio)
     name = _listed(folder, audio, job)
     if name is None:
-        (name,) = add([audio], folder, on_conflict="add", job=job).added
+        (name,) = arrive([audio], folder, job or Job()).songs
     path = folder / name
     _write_beside(path.with_suffix(".json"), values)
+    statements = statements_beside(texts_of([path])[path], None)
 
     def change(current: Manifest | None) -> Manifest:
         assert current is not None  # the song was listed a moment ago
-        tracks = (_said(track, values) if track.path == name else track for track in current.tracks)
+        tracks = (_said(track, statements, values) if track.path == name else track for track in current.tracks)
         return replace(current, tracks=tuple(tracks))
 
     tracks = manifests.update(folder, change).tracks
@@ -139,8 +142,11 @@ def _write_beside(path: Path, values: Mapping[str, object]) -> None:
     write_json(path, {**kept, **{name: value_to_json(value) for name, value in values.items()}})
 
 
-def _said(track: Track, values: Mapping[str, object]) -> Track:
-    """Return a track with what a person says now."""
+def _said(track: Track, statements: Sequence[Statement], values: Mapping[str, object]) -> Track:
+    """Return a track with what the files beside it say and, above that, what a person says now."""
+    for name, value in merge(statements).values.items():
+        if name in DESCRIPTION:
+            track = track.with_value(name, value, Mark(Source.FILE), overwrite=True)
     track = replace(track, **dict.fromkeys(_silenced(values)))  # type: ignore[arg-type]  # both may be missing
     for name, value in values.items():
         if name in DESCRIPTION:

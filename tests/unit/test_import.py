@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import random
+import subprocess
+import sys
+import time
 import wave
 import zipfile
 from collections.abc import Sequence
@@ -16,10 +19,16 @@ import acetune.data
 from acetune.data.importers import import_data
 from acetune.data.manifest import load, read
 from acetune.data.scan import scan
+from acetune.data.sets import SET_LAYOUTS
 from acetune.data.settings import read_settings
+from acetune.data.sidecars import LAYOUTS
+from acetune.data.surveying import FileReading
 from acetune.data.track import DESCRIPTION, Source, Track
 from acetune.errors import AcetuneError, DataError, SettingError, Stopped
 from acetune.events import Event, Job, Noticed, Progress
+from acetune.files import content_hash
+from acetune.locks import lock
+from acetune.monitor.words import LANGUAGES, Words
 
 _WORDS = "[Verse]\nla la\n\n[Chorus]\nlo lo"
 _SAMPLE = {
@@ -47,7 +56,14 @@ _TAGGED = (
     f"<CAPTION>\nwarm piano\n</CAPTION>\n<LYRICS>\n{_WORDS}\n</LYRICS>\n<BPM>92</BPM>\n<KEYSCALE>A minor</KEYSCALE>\n"
     "<TIMESIGNATURE>4</TIMESIGNATURE>\n<DURATION>1</DURATION>\n<LANGUAGE>en</LANGUAGE>"
 )
-_MUSUBI = {"caption": "warm piano", "lyrics": _WORDS, "bpm": 92, "keyscale": "A minor", "timesignature": "4", "duration": 9}
+_MUSUBI = {
+    "caption": "warm piano",
+    "lyrics": _WORDS,
+    "bpm": 92,
+    "keyscale": "A minor",
+    "timesignature": "4",
+    "duration": 9,
+}
 _OFFICIAL = {"caption": "warm piano", "bpm": 92, "keyscale": "A minor", "timesignature": "4", "language": "en"}
 _CSV_HEAD = "File,Artist,Title,BPM,Key,Camelot\n"
 
@@ -170,6 +186,32 @@ def test_every_layout_is_read_field_by_field(source: Path, tmp_path: Path, layou
     assert {track.source_of(name) for name in fields} == {Source.FILE}
     assert {reading.file for reading in found.readings} == set(files)
     assert load(tmp_path / "dest" if copied else source) == found.manifest
+
+
+@pytest.mark.parametrize("name", [layout.name for layout in (*LAYOUTS, *SET_LAYOUTS)])
+def test_every_row_of_the_tables_of_layouts_is_tested_and_has_words(source: Path, name: str) -> None:
+    read_by_others = {"jsonl", "saved_rows"}
+    seen = {reading.layout for files, _, _ in _LAYOUTS.values() for reading in _readings(source, files)}
+
+    assert name in seen | read_by_others
+    assert all(Words("import", language)(f"layout_{name}") for language in LANGUAGES)
+
+
+def _readings(source: Path, files: dict[str, str]) -> tuple[FileReading, ...]:
+    """Return how files are read beside a song, and take them away."""
+    write(source, **files)
+    found = scan(source).readings
+    for name in files:
+        (source / name).unlink()
+    return found
+
+
+def test_rows_of_json_lines_below_the_folder_are_read(source: Path) -> None:
+    song(source / "part/b.wav")
+    write(source, **{"part/metadata.jsonl": '{"file_name": "b.wav", "caption": "x", "mood": "sad"}'})
+    tracks = {track.path: track for track in import_data(source).manifest.tracks}
+
+    assert (tracks["part/b.wav"].caption, dict(tracks["part/b.wav"].extra)) == ("x", {"mood": "sad"})
 
 
 def test_the_verb_is_called_as_in_the_command_line(source: Path) -> None:
@@ -354,6 +396,33 @@ def test_an_archive_names_no_audio_outside_of_itself(tmp_path: Path) -> None:
     found = import_data(zipped(tmp_path, **{"album/dataset.json": rows}), tmp_path / "dest")
 
     assert [track.path for track in found.manifest.tracks] == ["a.wav"]
+
+
+def test_two_imports_do_not_come_into_one_folder_at_the_same_time(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "dest").mkdir()
+
+    with lock(tmp_path / "dest/.acetune/adding", "data.locked"), pytest.raises(SettingError):
+        import_data(source, tmp_path / "dest")
+    assert import_data(source, tmp_path / "dest").added == ("a.wav",)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("copied", [0, 1, 20])
+def test_an_import_that_was_killed_leaves_whole_files_and_goes_on(tmp_path: Path, copied: int) -> None:
+    wanted = {content_hash(song(tmp_path / f"source/{number}.wav", 300)) for number in range(60)}
+    words = [sys.executable, "-m", "acetune", "data", "import", str(tmp_path / "source"), str(tmp_path / "dest")]
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and len([*(tmp_path / "dest").glob("*.wav*")]) <= copied:
+        time.sleep(0.002)
+    process.kill()
+    process.wait()
+    whole = {content_hash(file) for file in (tmp_path / "dest").glob("*.wav")}
+    import_data(tmp_path / "source", tmp_path / "dest")
+
+    assert whole <= wanted
+    assert len(whole) < len(wanted)
+    assert {track.audio_sha256 for track in load(tmp_path / "dest").tracks} == wanted
+    assert {content_hash(file) for file in (tmp_path / "dest").glob("*.wav*")} == wanted
 
 
 def test_a_damaged_archive_leaves_no_data_set(tmp_path: Path) -> None:

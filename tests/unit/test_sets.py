@@ -98,7 +98,9 @@ def test_what_nobody_has_labelled_yet_is_missing(tmp_path: Path) -> None:
     assert fields(read(written(tmp_path, "dataset.json", [{**row, "labeled": True}])))[0]["instrumental"] is True
 
 
-@pytest.mark.parametrize("content", [{}, [], "1", [1, 2], {"samples": 3}, [{"prompt": "x"}], {"metadata": {}}])
+@pytest.mark.parametrize(
+    "content", [{}, [], "1", [1, 2], {"samples": 3}, [{"prompt": "x"}], [{"name": "x"}], {"metadata": {}}]
+)
 def test_json_that_names_no_songs_is_something_else(tmp_path: Path, content: object) -> None:
     assert read_set(written(tmp_path, "settings.json", content), {}) is None
 
@@ -125,11 +127,23 @@ def test_the_table_of_key_bpm_finder_is_read(tmp_path: Path) -> None:
     assert found.rows[0].row.extra == {"Artist": "Me", "Title": "Song", "Camelot": "8A"}
 
 
-@pytest.mark.parametrize("header", ["filename,bpm,key,caption", "file,BPM,Key,Caption", "name,BPM,keyscale,description"])
+@pytest.mark.parametrize(
+    "header", ["filename,bpm,key,caption", "file,BPM,Key,Caption", "name,BPM,keyscale,description"]
+)
 def test_the_tables_of_the_fl_nodes_are_read(tmp_path: Path, header: str) -> None:
     found = read(written(tmp_path, "key_bpm.csv", f"{header}\na,90,C major,calm\n"))
 
     assert fields(found) == [{"bpm": "90", "keyscale": "C major", "caption": "calm"}]
+
+
+def test_a_column_of_titles_names_the_audio_only_where_no_other_does(tmp_path: Path) -> None:
+    titled, named = (
+        read(written(tmp_path, "a.csv", "name,bpm\nx,1")),
+        read(written(tmp_path, "b.csv", "name,file\nx,y")),
+    )
+
+    assert (titled.rows[0].row.claims, dict(titled.rows[0].row.extra)) == (("x",), {})
+    assert (named.rows[0].row.claims, dict(named.rows[0].row.extra)) == (("y",), {"name": "x"})
 
 
 def test_a_person_says_what_the_columns_of_a_spreadsheet_hold(tmp_path: Path) -> None:

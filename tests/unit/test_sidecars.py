@@ -206,3 +206,14 @@ def test_a_damaged_json_file_is_a_finding_and_hides_no_other(tmp_path, content):
 
 def test_backups_are_not_read(tmp_path):
     assert reading(tmp_path, bak=FOUR_LINES) == read_sidecars(tmp_path / "other.mp3")
+
+
+def test_a_title_in_a_file_beside_a_song_is_kept(tmp_path):
+    assert reading(tmp_path, json='{"name": "My song", "seconds": 3, "duration": 3}').extra == {"name": "My song"}
+
+
+def test_unknown_columns_that_hold_nothing_are_not_kept(tmp_path):
+    assert reading(tmp_path, json='{"a": "", "b": null, "c": [], "d": {}, "e": 0, "f": false}').extra == {
+        "e": 0,
+        "f": False,
+    }

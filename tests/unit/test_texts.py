@@ -22,6 +22,7 @@ _HERE = Path("a.txt")
         ("Beyonce, live", "utf-16-be", ["import.no_mark"]),
         ("爵士，慢歌", "gbk", ["data.sidecar_gbk"]),
         ("Beyoncé, naïve", "cp1252", ["import.western"]),
+        ("naïve", "cp1252", ["import.western"]),
     ],
 )
 def test_a_text_is_read_and_a_guess_is_said(text: str, encoding: str, findings: list[str]) -> None:

@@ -23,6 +23,7 @@ from acetune.data.track import DESCRIPTION, Mark, Source, Track
 from acetune.errors import DataError
 from acetune.events import Job, Progress, StageEnded, StageStarted
 from acetune.files import content_hash, disk_errors, draft_file, sweep_drafts
+from acetune.locks import lock
 
 #: Column of the manifest that keeps the name a song came with.
 ORIGINAL_NAME: Final = "original_name"
@@ -66,32 +67,39 @@ def take_in(
 
     Raises:
         Stopped: If asked to stop; a further import goes on from there.
+        SettingError: If another process is adding to the data set.
         DiskFull: If there is no room.
         NotWritable: If the folder may not be written.
     """
-    if not has_settings(folder):
-        write_settings(folder, settings)
-    sweep_drafts(folder)
-    before = manifests.read(folder)
-    listed = {track.path: track for track in before.tracks} if before else {}
-    places = _places(arrivals, folder, listed, job)
+    with lock(folder / INNER / "adding", "data.locked"):
+        if not has_settings(folder):
+            write_settings(folder, settings)
+        sweep_drafts(folder)
+        before = manifests.read(folder)
+        listed = {track.path: track for track in before.tracks} if before else {}
+        places = _places(arrivals, folder, listed, job)
+        _put_all(places, folder, job, move=move)
+
+        def merge(current: Manifest | None) -> Manifest:
+            tracks = {track.path: track for track in current.tracks} if current else {}
+            new = {path: _track(arrival, path, tracks.get(path)) for path, arrival in places.items()}
+            known = current.settings if current else read_settings(folder)
+            return Manifest(folder, (*(tracks | new).values(),), _with_trigger(known, settings))
+
+        manifest = manifests.update(folder, merge)
+    added = tuple(path for path in places if path not in listed)
+    job.report(StageEnded(stage=_STAGE, result={"added": len(added), "tracks": len(manifest.tracks)}))
+    return manifest, added
+
+
+def _put_all(places: Mapping[str, Arrival], folder: Path, job: Job, *, move: bool) -> None:
+    """Put every song in its place that is not there yet."""
     job.report(StageStarted(stage=_STAGE, total=len(places), unit="files"))
     for done, (path, arrival) in enumerate(places.items(), start=1):
         job.check_stop(_STAGE)
         if not (folder / path).is_file():
             _put(arrival.song.file, folder / path, move)
         job.report(Progress(stage=_STAGE, done=done, total=len(places), item=path))
-
-    def merge(current: Manifest | None) -> Manifest:
-        tracks = {track.path: track for track in current.tracks} if current else {}
-        new = {path: _track(arrival, path, tracks.get(path)) for path, arrival in places.items()}
-        current_settings = current.settings if current else read_settings(folder)
-        return Manifest(folder, (*(tracks | new).values(),), _with_trigger(current_settings, settings))
-
-    manifest = manifests.update(folder, merge)
-    added = tuple(path for path in places if path not in listed)
-    job.report(StageEnded(stage=_STAGE, result={"added": len(added), "tracks": len(manifest.tracks)}))
-    return manifest, added
 
 
 def _with_trigger(settings: DatasetSettings, new: DatasetSettings) -> DatasetSettings:

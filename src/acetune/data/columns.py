@@ -17,7 +17,9 @@ from acetune.events import Json
 #: What a person calls the column that names the audio.
 FILE: Final = "file"
 #: Columns that name the audio, the most trusted first.
-_FILE_NAMES = ("audio_path", "file_name", "filename", "file", "path", "audio_file", "audio", "location", "name")
+_FILE_NAMES = ("audio_path", "file_name", "filename", "file", "path", "audio_file", "audio")
+#: Columns that name the audio where no other does; elsewhere they hold a title.
+_TITLES = ("location", "name")
 _RECAPTION = "recaption"
 #: Kinds of captions that ACE-Step v1 was trained with; each may be a column.
 _KINDS = ("simplified", "expanded", "descriptive", "synonyms", "use_cases", "analysis")
@@ -53,12 +55,13 @@ class Row:
     extra: Mapping[str, Json] = field(default_factory=lambda: MappingProxyType({}))
 
 
-def read_row(row: Mapping[str, Json], columns: Mapping[str, str]) -> Row:
+def read_row(row: Mapping[str, Json], columns: Mapping[str, str], *, beside: bool = False) -> Row:
     """Return a row in acetune's names; of two columns for one field the first that says something counts.
 
     Args:
         row: Column to value.
         columns: What a person said that a column is; else its name decides.
+        beside: Whether it is known which audio the row describes, so that a title is no path.
     """
     claims: dict[int, str] = {}
     fields: dict[str, Json] = {}
@@ -79,12 +82,21 @@ def read_row(row: Mapping[str, Json], columns: Mapping[str, str]) -> Row:
     if whole := _whole_key({plain(name): value for name, value in row.items()}):
         fields["keyscale"] = whole
     paths = tuple(claims[trust] for trust in sorted(claims))
-    return Row(paths, MappingProxyType(fields), MappingProxyType(extra))
+    read = Row(paths, MappingProxyType(fields), MappingProxyType(extra))
+    return read if paths or beside else _by_title(read)
 
 
-def names_a_file(name: str, columns: Mapping[str, str]) -> bool:
-    """Whether a column says where the audio is."""
-    return _meaning(name, columns)[0] == FILE
+def _by_title(row: Row) -> Row:
+    """Return a row whose audio is named by its title, for want of anything else."""
+    titles = {name: value for name, value in row.extra.items() if plain(name) in _TITLES}
+    claims = tuple(claim for value in titles.values() if (claim := _claim(value)))
+    extra = {name: value for name, value in row.extra.items() if name not in titles}
+    return Row(claims, row.fields, MappingProxyType(extra))
+
+
+def names_a_file(name: str, columns: Mapping[str, str], *, titles: bool = False) -> bool:
+    """Whether a column says where the audio is; with `titles` also one that may do so."""
+    return _meaning(name, columns)[0] == FILE or (titles and plain(name) in _TITLES)
 
 
 def plain(name: str) -> str:

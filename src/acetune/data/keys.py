@@ -71,3 +71,13 @@ def _mode(letter: str, word: str | None) -> str | None:
     if word is None:
         return "major" if letter.isupper() else None
     return "major" if word == "M" else _MODES.get(word.lower())
+
+
+def is_same(one: str, other: str) -> bool:
+    """Whether two keys in ACE-Step's spelling sound alike: D# minor is Eb minor."""
+    return one.partition(" ")[2] == other.partition(" ")[2] and _pitch_class(one) == _pitch_class(other)
+
+
+def _pitch_class(keyscale: str) -> int:
+    """Return the semitones of a tonic above C."""
+    return ("C D EF G A B".index(keyscale[0]) + keyscale.count("#") - keyscale[1:].count("b")) % 12

@@ -10,7 +10,8 @@ from typing import Final
 
 from acetune.data.columns import Row
 from acetune.data.fields import read_fields
-from acetune.data.lrc import TimedLyrics, has_stamps, parse_lrc, times_for
+from acetune.data.keys import is_same
+from acetune.data.lrc import TimedLyrics, has_stamps, letters, parse_lrc, times_for
 from acetune.errors import AcetuneError
 from acetune.events import Json
 
@@ -119,6 +120,8 @@ def _conflict(name: str, first: Statement, other: Statement) -> Conflict | None:
     kept, said = first.values[name], other.values[name]
     if name in _UNARGUED or _spelled(name, kept) == _spelled(name, said):
         return None
+    if name == "keyscale" and is_same(str(kept), str(said)):
+        return None
     return Conflict(name, _shown(kept), first.file, _shown(said), other.file)
 
 
@@ -132,6 +135,8 @@ def _spelled(name: str, value: object) -> object:
         return round(value)
     if isinstance(value, tuple):
         return sorted(str(part).casefold() for part in value)
+    if isinstance(value, str) and name == "lyrics":
+        return letters(value) or value.casefold()
     if isinstance(value, str) and name != "keyscale":
         return "".join(letter for letter in value.casefold() if letter.isalnum())
     return value

@@ -155,7 +155,7 @@ def _spreadsheet(path: Path, columns: Columns) -> _Contents | None:
     table = read_table(path)
     if not table.columns:
         return None
-    if any(names_a_file(name, columns) for name in table.columns):
+    if any(names_a_file(name, columns, titles=True) for name in table.columns):
         rows = [(f"line {number}", row) for number, row in table.rows]
         return _Contents(rows, findings=table.findings, columns=table.columns)
     finding = DataError("import.no_file_column", path=path, columns=", ".join(table.columns)[:120])

@@ -163,7 +163,7 @@ def _statement(layouts: Mapping[str, Layout], name: str | None, text: Text, path
         row = layout.read(text.text)
     except (ValueError, RecursionError) as cause:
         raise DataError("data.sidecar_unreadable", path=path, cause=_short(cause)) from cause
-    return state(read_row(row, {}), path, layout.name, layout.kind, text.findings)
+    return state(read_row(row, {}, beside=True), path, layout.name, layout.kind, text.findings)
 
 
 def _short(cause: Exception) -> str:

@@ -135,7 +135,8 @@ def _tell(song: Song, job: Job) -> None:
         most = round(MOST_SECONDS)
         job.tell(DataError("data.long", path=song.name, seconds=seconds, most=most), subject=song.name)
     for finding in song.reading.findings:
-        job.tell(finding, subject=song.name)
+        severity = "info" if finding.code == "import.bad_tags" else "warning"
+        job.tell(finding, subject=song.name, severity=severity)
 
 
 def _tell_conflicts(conflicts: Mapping[str, tuple[Conflict, ...]], listing: Listing, job: Job) -> None:

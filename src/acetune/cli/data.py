@@ -11,9 +11,10 @@ import typer
 
 from acetune.catalog import resolve
 from acetune.cli.arguments import Config, Dataset, Folder
+from acetune.cli.importing import TxtMeans, show_scanned
 from acetune.cli.session import session_of
 from acetune.errors import DataError
-from acetune.monitor.lines import amount, clock
+from acetune.monitor.lines import amount
 
 if TYPE_CHECKING:
     from acetune.data.manifest import Manifest
@@ -34,25 +35,19 @@ def scan(
     trigger_position: Annotated[
         Literal["prepend", "append", "replace"], typer.Option(help="Where the trigger goes in a caption.")
     ] = "prepend",
+    txt_means: TxtMeans = None,
 ) -> None:
     """Find the songs of a folder and write down what is known.
 
-    Measures each song and writes metadata.jsonl into the folder. Text, lyric and JSON files beside the songs are read;
-    what a person wrote into metadata.jsonl is never replaced.
+    Measures each song and writes metadata.jsonl into the folder. Files beside the songs and tables are read in the
+    layouts of all known trainers; what a person wrote into metadata.jsonl is never replaced. `acetune data import` also
+    copies songs, and says what the columns of a table hold.
     """
     session = session_of(context)
-    found = resolve("verb", "scan")(folder, strict=strict, job=session.job)
+    found = resolve("verb", "scan")(folder, strict=strict, txt_means=txt_means, job=session.job)
     if trigger is not None:
         _set_trigger(folder, trigger, trigger_position)
-    tracks = found.manifest.tracks
-    seconds = sum(track.seconds for track in tracks)
-    skipped = [{"path": song.path, "code": song.code, "reason": song.reason} for song in found.skipped]
-    counts = {"tracks": len(tracks), "seconds": round(seconds, 1), "added": len(found.added)}
-    session.finish(
-        {**counts, "dropped": len(found.dropped), "ignored": found.ignored, "skipped": skipped},
-        session.words("scanned", tracks=len(tracks), time=clock(seconds), added=len(found.added), skipped=len(skipped)),
-        session.words("next", command=f'acetune annotate "{folder}"'),
-    )
+    show_scanned(session, found)
 
 
 def encode(context: typer.Context, dataset: Dataset = None, config: Config = None, strict: _STRICT = False) -> None:

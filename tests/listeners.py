@@ -11,6 +11,7 @@ import math
 import re
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models
@@ -18,7 +19,9 @@ from transformers import (
     PreTrainedTokenizerFast,
     Qwen2_5OmniThinkerConfig,
     Qwen2_5OmniThinkerForConditionalGeneration,
+    WhisperConfig,
     WhisperFeatureExtractor,
+    WhisperForConditionalGeneration,
 )
 
 SPECIAL = (
@@ -119,3 +122,82 @@ def _published_names(thinker: Qwen2_5OmniThinkerForConditionalGeneration) -> dic
         short = name.removeprefix("model.").replace("language_model.", "model.")
         named[f"thinker.{short}"] = tensor.clone()
     return named
+
+
+#: Tokens of Whisper that are no words; a time has 20 ms.
+_WHISPER = ("<|endoftext|>", "<|startoftranscript|>", "<|en|>", "<|ko|>", "<|translate|>", "<|transcribe|>",
+            "<|startoflm|>", "<|startofprev|>", "<|nospeech|>", "<|notimestamps|>")  # fmt: skip
+
+
+def save_whisper(folder: Path, lines: dict[float, str], *, language: str = "en", seconds: int = 6) -> Path:
+    """Save a Whisper that writes the same lines in each of its windows, each line from its time to the next.
+
+    Args:
+        folder: Where to.
+        lines: Seconds in the window to words; the last one is where the words end.
+        language: "en" or "ko".
+        seconds: Length of a window; the published ones hear 30.
+    """
+    times = tuple(f"<|{number / 50:.2f}|>" for number in range(seconds * 50 + 1))
+    words = ("<unk>", *(f" {text}" for text in dict.fromkeys(lines.values()) if text), *_WHISPER, *times)
+    core = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token="<unk>"))
+    core.decoder = decoders.Fuse()
+    core.add_special_tokens([*_WHISPER, *times])
+    reader = PreTrainedTokenizerFast(tokenizer_object=core, unk_token="<unk>", eos_token="<|endoftext|>")
+    number = reader.convert_tokens_to_ids
+    script = [f"<|{language}|>", "<|transcribe|>", *_segments(lines), "<|endoftext|>"]
+    torch.manual_seed(SEED)
+    config = WhisperConfig(
+        vocab_size=len(words), d_model=64, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2,
+        decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32, max_source_positions=seconds * 50,
+        max_target_positions=448, num_mel_bins=80, decoder_start_token_id=number("<|startoftranscript|>"),
+        eos_token_id=number(_WHISPER[0]), pad_token_id=number(_WHISPER[0]), bos_token_id=None,
+        begin_suppress_tokens=None, suppress_tokens=None,
+    )  # fmt: skip
+    model = WhisperForConditionalGeneration(config)
+    _recite_by_place(model, [number(token) for token in script])
+    settings = model.generation_config
+    settings._from_model_config = False
+    settings.lang_to_id = {token: number(token) for token in ("<|en|>", "<|ko|>")}
+    settings.task_to_id = {task: number(f"<|{task}|>") for task in ("translate", "transcribe")}
+    settings.is_multilingual, settings.no_timestamps_token_id = True, number("<|notimestamps|>")
+    settings.max_initial_timestamp_index, settings.max_length = seconds * 50, 448
+    model.save_pretrained(folder)
+    reader.save_pretrained(folder)
+    WhisperFeatureExtractor(feature_size=80, chunk_length=seconds).save_pretrained(folder)
+    return folder
+
+
+def _segments(lines: dict[float, str]) -> list[str]:
+    """Return the tokens of lines between their times."""
+    starts = list(lines)
+    said: list[str] = []
+    for start, stop in zip(starts, starts[1:], strict=False):
+        said += [f"<|{start:.2f}|>", f" {lines[start]}", f"<|{stop:.2f}|>"]
+    return said
+
+
+def _recite_by_place(model: WhisperForConditionalGeneration, script: list[int]) -> None:
+    """Make a decoder say the tokens of a script by their place, whatever was said before."""
+    decoder = model.model.decoder
+    with torch.no_grad():
+        for layer in decoder.layers:
+            for part in (layer.self_attn.out_proj, layer.encoder_attn.out_proj, layer.fc2):
+                part.weight.zero_()
+                part.bias.zero_()
+        words = torch.nn.functional.normalize(torch.randn(decoder.embed_tokens.weight.shape), dim=1)
+        decoder.embed_tokens.weight.copy_(words)
+        model.proj_out.weight.copy_(words)
+        decoder.embed_positions.weight.zero_()
+        decoder.embed_positions.weight[: len(script)] = 100 * words[script]
+        decoder.layer_norm.weight.fill_(8)
+
+
+def sung(seconds: float, phrases: tuple[tuple[float, float], ...], rate_hz: int = 16_000) -> np.ndarray:
+    """Return mono audio that sounds during phrases (start, end) and is silent elsewhere."""
+    time = np.arange(round(seconds * rate_hz)) / rate_hz
+    audio = 0.3 * np.sin(2 * np.pi * 220 * time)
+    inside = np.zeros(len(time), bool)
+    for start, stop in phrases:
+        inside |= (time >= start) & (time < stop)
+    return np.where(inside, audio, 0).astype(np.float32)

@@ -58,6 +58,7 @@ ANNOTATORS = {
     "lyrics-online": "acetune.annotation.online:OnlineLyricsAnnotator",
     "caption": "acetune.annotation.captioner:CaptionAnnotator",
     "lyrics": "acetune.annotation.transcriber:LyricsAnnotator",
+    "whisper": "acetune.annotation.whisper:WhisperAnnotator",
     "omni": "acetune.annotation.describer:OmniAnnotator",
     "endpoint": "acetune.annotation.endpoint:EndpointAnnotator",
     "language": "acetune.annotation.language:LanguageAnnotator",

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from acetune import compute
 from acetune.annotation.annotator import Setup, Song
 from acetune.annotation.captioner import CaptionAnnotator
 from acetune.annotation.describer import OmniAnnotator
@@ -23,6 +24,13 @@ GREEDY = Question("*Task* Describe", Manner(tokens=60))
 
 def sound(seconds, seed=0):
     return 0.1 * np.random.default_rng(seed).standard_normal(round(seconds * RATE_HZ)).astype(np.float32)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Tiny tensors are quicker on one."""
+    with compute.threads(1):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from acetune.annotation.annotator import Setup
 from acetune.errors import DataError, MissingDependency
 
+_CONFIGURATION = "config.json"
 _STEMS = ("model", "pytorch_model")
 _ENDINGS = (".safetensors", ".bin")
 
@@ -28,6 +29,7 @@ class Publication:
         licence: As the model card states it.
         folder: Of the repository, where it holds more than this model.
         kinds: Patterns of the files that are needed.
+        sign: The file by which a folder of them is known.
     """
 
     repository: str
@@ -35,6 +37,7 @@ class Publication:
     licence: str
     folder: str = ""
     kinds: tuple[str, ...] = ("*.json", "*.txt", "*.jinja", "*.safetensors")
+    sign: str = _CONFIGURATION
 
     @property
     def patterns(self) -> tuple[str, ...]:
@@ -52,6 +55,9 @@ PUBLISHED: Mapping[str, Publication] = MappingProxyType(
         "caption": Publication("ACE-Step/acestep-captioner", 22_400_000_000, "MIT"),
         "lyrics": Publication("ACE-Step/acestep-transcriber", 22_400_000_000, "MIT"),
         "whisper": Publication("openai/whisper-large-v3-turbo", 1_620_000_000, "MIT"),
+        "vocals": Publication(
+            "adefossez/HTDemucs", 168_000_000, "MIT", kinds=("*.yaml", "*.safetensors"), sign="htdemucs.yaml"
+        ),
         "omni": Publication("Qwen/Qwen2.5-Omni-7B", 22_400_000_000, "Apache-2.0"),
     }
 )
@@ -72,8 +78,8 @@ def find(setup: Setup, name: str, default_id: str) -> Path:
     chosen = setup.model_ids.get(name)
     if chosen is not None and Path(chosen).expanduser().exists():
         return _given(Path(chosen).expanduser(), name)
-    wanted = chosen or default_id
-    found = next((folder for folder in _places(setup, name, wanted) if is_whole(folder)), None)
+    wanted, sign = chosen or default_id, _sign(name)
+    found = next((folder for folder in _places(setup, name, wanted) if is_whole(folder, sign)), None)
     if found is not None:
         return found
     if chosen is not None:
@@ -88,13 +94,18 @@ def own(setup: Setup, name: str) -> Path:
     return find(setup, name, PUBLISHED[name].repository)
 
 
-def is_whole(folder: Path) -> bool:
-    """Whether a folder has a configuration and every weight file that belongs to it."""
-    if not (folder / "config.json").is_file():
+def is_whole(folder: Path, sign: str = _CONFIGURATION) -> bool:
+    """Whether a folder has the file by which it is known and every weight file that belongs to it."""
+    if not (folder / sign).is_file():
         return False
-    if (folder / "model.bin").is_file():
-        return True  # CTranslate2's only file
+    if (folder / "model.bin").is_file() or (sign != _CONFIGURATION and any(folder.glob("*.safetensors"))):
+        return True  # CTranslate2 and Demucs have files of their own kind
     return any(_has_weights(folder, stem + ending) for ending in _ENDINGS for stem in _STEMS)
+
+
+def _sign(name: str) -> str:
+    """Return the file by which the weights of an annotator are known."""
+    return PUBLISHED[name].sign if name in PUBLISHED else _CONFIGURATION
 
 
 def _given(folder: Path, name: str) -> Path:
@@ -103,7 +114,7 @@ def _given(folder: Path, name: str) -> Path:
     Raises:
         DataError: If it holds no checkpoint.
     """
-    if not is_whole(folder):
+    if not is_whole(folder, _sign(name)):
         raise DataError("listening.no_checkpoint", path=folder, name=name)
     return folder
 
@@ -115,7 +126,7 @@ def _places(setup: Setup, name: str, wanted: str) -> Iterator[Path]:
     if name not in setup.model_ids:
         yield setup.models / name
     yield setup.models / "checkpoints" / (inside or wanted.rpartition("/")[2])
-    yield from _cached(wanted, f"{inside}/config.json" if inside else "config.json")
+    yield from _cached(wanted, f"{inside}/{_sign(name)}" if inside else _sign(name))
 
 
 def _cached(repository: str, file: str) -> Iterator[Path]:

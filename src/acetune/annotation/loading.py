@@ -42,9 +42,14 @@ def loaded(model_class: Any, folder: Path, device: str, prefix: str = "") -> Ite
     try:
         yield model
     finally:
-        for tensor in (*model.parameters(), *model.buffers()):
-            tensor.data = tensor.data.new_empty(0)  # whoever still holds the model holds no memory
-        compute.release(where)
+        empty(model, where)
+
+
+def empty(model: Any, where: torch.device) -> None:
+    """Free the memory of a model for certain: whoever still holds it holds nothing."""
+    for tensor in (*model.parameters(), *model.buffers()):
+        tensor.data = tensor.data.new_empty(0)
+    compute.release(where)
 
 
 def lack_of_room(folder: Path, device: str, prefix: str = "") -> MissingDependency | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +65,7 @@ def speak(model: Any, inputs: Mapping[str, Any], manner: Manner, *, seed: int, j
     """
     import torch
 
-    sureness, stop = _sureness(), _stopping(job)
+    sureness, stop = Sureness(), _stopping(job)
     drawn = {"do_sample": True, "temperature": manner.temperature, "top_p": manner.top_p, "top_k": 0}
     chosen: dict[str, Any] = drawn if manner.temperature else {"do_sample": False}
     with out_of_memory(), torch.inference_mode(), compute.seeded(seed, model.device):
@@ -95,44 +95,37 @@ def end_tokens(model: Any) -> frozenset[int]:
     return frozenset([end] if isinstance(end, int) else end or ())
 
 
-def _sureness() -> Any:
-    """Return what listens to the scores of each token and keeps the probabilities of the chosen ones."""
-    from transformers import LogitsProcessor
+class Sureness:
+    """A logits processor that leaves the scores as they are and keeps how likely the chosen tokens were.
 
-    class Sureness(LogitsProcessor):  # type: ignore[misc]
-        """Sums the logarithms on the device: reading them at each token would make it wait."""
+    The logarithms are summed on the device: reading them at each token would make it wait.
+    """
 
-        def __init__(self) -> None:
-            self.count = 0
-            self.total: torch.Tensor | None = None
-            self.scores: torch.Tensor | None = None
+    def __init__(self) -> None:
+        self.count = 0
+        self._total: torch.Tensor | None = None
+        self._scores: torch.Tensor | None = None
+        self._length = 0
 
-        def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-            """Note how likely the last token was, and leave the scores as they are."""
-            if self.scores is not None:
-                likely = self.scores.log_softmax(-1)[0, input_ids[0, -1]]
-                self.total = likely if self.total is None else self.total + likely
-                self.count += 1
-            self.scores = scores
-            return scores
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Note how likely the last token was; the first one of a new answer follows no scores of it."""
+        if self._scores is not None and input_ids.shape[1] == self._length + 1:
+            likely = self._scores.log_softmax(-1)[0, input_ids[0, -1]]
+            self._total = likely if self._total is None else self._total + likely
+            self.count += 1
+        self._scores, self._length = scores, input_ids.shape[1]
+        return scores
 
-        def mean(self) -> float | None:
-            """Return the geometric mean of the probabilities."""
-            return None if self.total is None else float((self.total / self.count).exp())
-
-    return Sureness()
+    def mean(self) -> float | None:
+        """Return the geometric mean of the probabilities; None of none."""
+        return None if self._total is None else float((self._total / self.count).exp())
 
 
-def _stopping(job: Job) -> Any:
-    """Return what ends an answer when the job was asked to stop."""
+def _stopping(job: Job) -> Callable[..., torch.Tensor]:
+    """Return a stopping criterion that ends an answer when the job was asked to stop."""
     import torch
-    from transformers import StoppingCriteria
 
-    class Asked(StoppingCriteria):  # type: ignore[misc]
-        """Asks the job at each token."""
+    def asked(input_ids: torch.Tensor, scores: object, **_: object) -> torch.Tensor:
+        return torch.full((len(input_ids),), job.stop_requested(), device=input_ids.device)
 
-        def __call__(self, input_ids: torch.Tensor, scores: object, **_: object) -> torch.Tensor:
-            """Return for each answer whether it ends here."""
-            return torch.full((len(input_ids),), job.stop_requested(), device=input_ids.device)
-
-    return Asked()
+    return asked

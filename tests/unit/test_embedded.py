@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from acetune.data.embedded import read_tags, state_tags
+from acetune.data.scan import scan
 
 
 def audio(path: Path, codec: str, tags: dict[str, str]) -> Path:
@@ -89,3 +90,21 @@ def test_tags_that_cannot_be_read_are_no_failure(tmp_path: Path, content: bytes)
     said = state_tags(path, read_tags(path))
 
     assert said is None or [finding.code for finding in said.findings] == ["import.bad_tags"]
+
+
+def test_tags_in_the_audio_never_replace_what_an_earlier_reading_said(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "song.flac"), "w") as out:
+        out.metadata.update({"genre": "Polka"})
+        stream = out.add_stream("flac", rate=48_000, layout="mono")
+        stream.format = "s16"
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 48_000), np.int16), format="s16", layout="mono")
+        sound.sample_rate = 48_000
+        for packet in (*stream.encode(sound), *stream.encode(None)):
+            out.mux(packet)
+    (tmp_path / "song.json").write_text('{"genre": "rock"}')
+    scan(tmp_path)
+    (tmp_path / "song.json").unlink()
+
+    (track,) = scan(tmp_path).manifest.tracks
+
+    assert track.genre == "rock"

@@ -64,6 +64,7 @@ class Reading:
         findings: What could not be read or had to be guessed.
         conflicts: Where files did not agree.
         layouts: How each file was read.
+        faint: Fields that only the least trusted kind names: they fill gaps, and replace nothing that was known before.
     """
 
     values: Mapping[str, object]
@@ -71,6 +72,7 @@ class Reading:
     findings: tuple[AcetuneError, ...]
     conflicts: tuple[Conflict, ...]
     layouts: Mapping[Path, str]
+    faint: frozenset[str] = frozenset()
 
 
 def state(row: Row, file: Path, layout: str, kind: str, findings: tuple[AcetuneError, ...] = ()) -> Statement:
@@ -102,7 +104,8 @@ def merge(statements: Sequence[Statement]) -> Reading:
         values.pop("line_times", None)
     findings = tuple(finding for said in ranked for finding in said.findings)
     layouts = {said.file: said.layout for said in ranked}
-    return Reading(_with_times(values, ranked), MappingProxyType(extra), findings, tuple(conflicts), layouts)
+    faint = frozenset(name for name, said in speakers.items() if said.kind == ORDER[-1])
+    return Reading(_with_times(values, ranked), MappingProxyType(extra), findings, tuple(conflicts), layouts, faint)
 
 
 def _with_times(values: Mapping[str, object], ranked: Sequence[Statement]) -> Mapping[str, object]:

@@ -50,7 +50,7 @@ class Song:
             track or Track(path=path, seconds=seconds), path=path, seconds=seconds, audio_sha256=self.measured.sha256
         )
         for name, value in self.reading.values.items():
-            track = _told(track, name, value)
+            track = _told(track, name, value, overwrite=name not in self.reading.faint)
         return replace(track, extra=MappingProxyType({**self.reading.extra, **track.extra}))
 
 
@@ -118,12 +118,12 @@ def survey(listing: Listing, collected: Collected, job: Job, stage: str) -> Surv
     return Survey(songs, tuple(skipped), readings, MappingProxyType(ignored), MappingProxyType(conflicts))
 
 
-def _told(track: Track, name: str, value: Any) -> Track:
-    """Return a track with a value that a file says, unless a person said another one."""
+def _told(track: Track, name: str, value: Any, *, overwrite: bool) -> Track:
+    """Return a track with a value that a file says, unless a person said another one (or, on request, a file)."""
     default = _DEFAULTS[name]
     current = getattr(track, name)
     if default is None or name in track.provenance or current != default:
-        return track.with_value(name, value, Mark(Source.FILE), overwrite=True)
+        return track.with_value(name, value, Mark(Source.FILE), overwrite=overwrite)
     marks = MappingProxyType({**track.provenance, name: Mark(Source.FILE)})
     return replace(track, **{name: value, "provenance": marks}) if value != default else track
 

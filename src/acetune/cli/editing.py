@@ -140,7 +140,7 @@ def rename(
     lines = [f"{move.old} -> {move.new}" for move in seen.moves]
     result = {"songs": seen.songs, "files": {move.old: move.new for move in seen.moves}}
     if not (seen.moves and _agreed(session, apply, lines)):
-        session.finish({**result, "done": False}, *lines, words("unchanged"))
+        session.finish({**result, "done": False}, *_left(apply, lines, words))
         return
     verb(folder, pattern, **how, expected=seen.versions if can_ask(session) else None)
     session.finish({**result, "done": True}, words("renamed", count=len(seen.songs), folder=folder))
@@ -163,6 +163,7 @@ def undo(
     seen = verb(folder, keep_changed=keep_changed, dry_run=True)
     lines = [words("would_undo", operation=seen.operation), *difference_lines(seen.changes)]
     done = _agreed(session, apply, lines)
+    lines = _left(apply, lines, words)
     if done:
         verb(folder, keep_changed=keep_changed, expected=seen.id)
         lines = [words("undone", operation=seen.operation, count=len(seen.changes))]
@@ -197,11 +198,13 @@ def forget(
     if apply is None and not can_ask(session):
         raise SettingError("edit.must_confirm", track=track)
     seen = verb(folder, track, delete_audio=delete_audio, dry_run=True, home=session.home, job=session.job)
-    lines = list(_forgotten_lines(seen, words))
+    lines = _forgotten_lines(seen, words)
     done = _agreed(session, apply, lines)
     if done:
         verb(folder, track, delete_audio=delete_audio, home=session.home)
         lines = [words("forgotten", path=seen.traces.path), *lines[-1 - len(seen.runs) :]]
+    else:
+        lines = _left(apply, lines, words)
     session.finish({**vars(seen), "done": done}, *lines)
 
 
@@ -212,7 +215,7 @@ def _change(session: Session, folder: object, change: Callable[..., Edited], app
     lines = list(difference_lines(seen.changes))
     if not (seen.changes and _agreed(session, apply, lines)):
         result = {"changes": result_of(seen.changes), "versions": seen.versions, "done": False}
-        session.finish(result, *lines, words("would_change" if seen.changes else "unchanged", count=len(seen.changes)))
+        session.finish(result, *_left(apply, lines, words))
         return
     done = change(expected=seen.versions) if apply is None and can_ask(session) else change()
     session.finish(
@@ -231,6 +234,11 @@ def _agreed(session: Session, apply: bool | None, lines: Sequence[str]) -> bool:
     if len(lines) > SHOWN:
         session.console.say(words("more", count=len(lines) - SHOWN))
     return agrees(words("go_on"))
+
+
+def _left(apply: bool | None, lines: Sequence[str], words: Words) -> list[str]:
+    """Return what is said in the end where nothing was done: all of it, unless a person saw it and said no."""
+    return [*(lines if apply is False else ()), words("unchanged")]
 
 
 def _list_changes(session: Session, folder: object) -> None:

@@ -50,9 +50,14 @@ def with_text(track: Track, name: str, change: Callable[[str], str]) -> Track:
 
 def _times(track: Track, lyrics: str | None) -> tuple[float, ...] | None:
     """Return the times of a track's lines that hold for new lyrics: of the same words, or of as many lines."""
-    if lyrics is None or track.line_times is None:
+    if lyrics is None or track.line_times is None or _sung(track.lyrics or "") != len(track.line_times):
         return None
     times = times_for(lyrics, TimedLyrics(track.lyrics or "", track.line_times))
     if times is not None:
         return times
-    return track.line_times if sum(map(is_sung, lyrics.split("\n"))) == len(track.line_times) else None
+    return track.line_times if _sung(lyrics) == len(track.line_times) else None
+
+
+def _sung(lyrics: str) -> int:
+    """Return how many lines of lyrics are sung."""
+    return sum(map(is_sung, lyrics.split("\n")))

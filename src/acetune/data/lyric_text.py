@@ -33,11 +33,12 @@ _NOTES = re.compile("[♩♪♫♬♭♯🎵🎶]")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _KANA = re.compile(r"[\u3040-\u30ff]")
 _HANGUL = re.compile(r"[\u1100-\u11ff\u3130-\u318f\uac00-\ud7af]")
-_DOTS = re.compile(r"(?:\.{2,}|…|。{2,}|・{3,})+")
+_DOTS = re.compile(r"[.…。]{2,}|…|・{3,}")
 _CASED = ("LATIN", "GREEK", "CYRILLIC", "ARMENIAN")
 #: Languages whose small i has its dot as a capital too.
 _DOTTED: Final = frozenset({"tr", "az"})
 _LEAST_LETTERS = 4
+_MOST_ROUNDS = 5
 
 
 def normalised(lyrics: str, language: str | None = None) -> str:
@@ -47,18 +48,27 @@ def normalised(lyrics: str, language: str | None = None) -> str:
         lyrics: Any text.
         language: Code of what is sung, where it is known: capitals differ between languages.
     """
-    text = unicodedata.normalize("NFC", "\n".join(lyrics.splitlines()))
-    lines = [_SPACES.sub(" ", _NOTES.sub("", line)).strip() for line in text.split("\n")]
-    lines = [_punctuated(line) if _is_words(line) else line for line in lines]
-    shouts = _shouts(lines)
-    lines = [_capitalised(line, language, shouts=shouts) if _is_words(line) else line for line in lines]
-    return _without_gaps(with_headings("\n".join(lines)))
+    for _ in range(_MOST_ROUNDS):
+        before, lyrics = lyrics, _tidied(lyrics, language)
+        if before == lyrics:
+            break
+    return lyrics
 
 
 def is_instrumental(lyrics: str) -> bool:
     """Whether lyrics say nothing but that nobody sings."""
     headings = [read_heading(line) for line in lyrics.splitlines() if line.strip()]
     return bool(headings) and all(heading is not None and heading.name == "Instrumental" for heading in headings)
+
+
+def _tidied(lyrics: str, language: str | None) -> str:
+    """Return lyrics one round tidier: two signs that come together only now may still be one too many."""
+    text = unicodedata.normalize("NFC", "\n".join(lyrics.splitlines()))
+    lines = [_SPACES.sub(" ", _NOTES.sub("", line)).strip() for line in text.split("\n")]
+    lines = [_punctuated(line) if _is_words(line) else line for line in lines]
+    shouts = _shouts(lines)
+    lines = [_capitalised(line, language, shouts=shouts) if _is_words(line) else line for line in lines]
+    return _without_gaps(with_headings("\n".join(lines)))
 
 
 def _is_words(line: str) -> bool:
@@ -77,17 +87,22 @@ def _full_width(line: str) -> str:
     line = re.sub(r"\s*(?<!\d)([!?,:;]) ?|\s*([!?,:;])(?!\d) ?", r"\1\2", line)
     line = re.sub(r"(?<!\d)[!?,:;()]|[!?,:;()](?!\d)", lambda sign: sign[0].translate(_TO_FULL), line)
     line = re.sub(r"(?<=\w)\.$", "。", line)
-    line = re.sub(r"([，、：；])\1+|([！？～])\2+", r"\1\2", _DOTS.sub("……", line))
+    line = _once(_DOTS.sub("……", line))
     return line.replace("，", "、") if _KANA.search(line) else line
 
 
 def _half_width(line: str) -> str:
     """Return a line of any other script with half-width signs and straight quotes."""
     line = re.sub(r"«\s*|\s*»", '"', line).translate(_TO_HALF)
-    line = _DOTS.sub("...", line)
-    line = re.sub(r"([,:;])\1+|([!?~])\2+|((?:\?!|!\?))[?!]+", r"\1\2\3", line)
+    line = _once(_DOTS.sub("...", line))
     line = re.sub(r" +(?=,|\.(?!\.))", "", line)
     return re.sub(r"(?<!\d),(?=[^\W\d])", ", ", line).strip()
+
+
+def _once(line: str) -> str:
+    """Return a line without repeated signs; of marks of exclamation and question each kind stays once."""
+    line = re.sub(r"([,:;~，、：；～])\1+", r"\1", line)
+    return re.sub("[!?！？]{2,}", lambda marks: "".join(dict.fromkeys(marks[0])), line)
 
 
 def _is_cjk(line: str) -> bool:
@@ -99,9 +114,9 @@ def _is_cjk(line: str) -> bool:
 
 def _shouts(lines: list[str]) -> bool:
     """Whether most lines have no small letters: then capitals are no emphasis, but for those in Chinese or Japanese."""
-    words = [line for line in lines if _is_words(line) and not _is_cjk(line)]
-    cased = [line for line in words if sum(map(_is_cased, line)) >= _LEAST_LETTERS]
-    return 2 * sum(line == line.upper() for line in cased) > len(cased)
+    words = ["".join(filter(_is_cased, line)) for line in lines if _is_words(line) and not _is_cjk(line)]
+    cased = [letters[1:] for letters in words if len(letters) >= _LEAST_LETTERS]  # the first is a capital anyway
+    return 2 * sum(letters == letters.upper() for letters in cased) > len(cased)
 
 
 def _capitalised(line: str, language: str | None, *, shouts: bool) -> str:

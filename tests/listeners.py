@@ -14,11 +14,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.torch import save_file
-from tokenizers import Tokenizer, decoders, models
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
     PreTrainedTokenizerFast,
     Qwen2_5OmniThinkerConfig,
     Qwen2_5OmniThinkerForConditionalGeneration,
+    Qwen3Config,
+    Qwen3ForCausalLM,
     WhisperConfig,
     WhisperFeatureExtractor,
     WhisperForConditionalGeneration,
@@ -71,6 +73,31 @@ def save_omni(folder: Path, answer: str | None = None, *, template: str | None =
     (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": ends}))
     reader.save_pretrained(folder)
     WhisperFeatureExtractor(feature_size=128, chunk_length=seconds).save_pretrained(folder)
+    return folder
+
+
+def save_composer(folder: Path, answer: str, *, knows_codes: bool = True) -> Path:
+    """Save a Qwen3 that recites an answer about audio codes, as ACE-Step's language models are saved.
+
+    Its tokenizer knows the first code; each of the others is one unknown token.
+    """
+    pieces = tuple(re.findall(r"</?think>|\n*[^\n<]+\n*", answer))
+    thoughts = tuple(piece for piece in pieces if piece in ("<think>", "</think>"))
+    reader = tokenizer(tuple(piece for piece in pieces if piece not in thoughts), (*SPECIAL[:3], *thoughts))
+    core = reader.backend_tokenizer
+    core.pre_tokenizer = pre_tokenizers.Split(Regex(r"<\|audio_code_\d+\|>"), "isolated")
+    core.add_tokens(["<|audio_code_0|>"] if knows_codes else [])
+    width = 32 * math.ceil(len(core.get_vocab()) / 32)
+    torch.manual_seed(SEED)
+    config = Qwen3Config(
+        vocab_size=len(core.get_vocab()), hidden_size=width, intermediate_size=32, num_hidden_layers=1,
+        num_attention_heads=2, num_key_value_heads=1, head_dim=16, tie_word_embeddings=False,
+        eos_token_id=reader.convert_tokens_to_ids(END), pad_token_id=0,
+    )  # fmt: skip
+    model = Qwen3ForCausalLM(config)
+    recite(model.model, model.lm_head, reader, pieces)
+    model.save_pretrained(folder)
+    reader.save_pretrained(folder)
     return folder
 
 

@@ -61,6 +61,7 @@ ANNOTATORS = {
     "whisper": "acetune.annotation.whisper:WhisperAnnotator",
     "omni": "acetune.annotation.describer:OmniAnnotator",
     "endpoint": "acetune.annotation.endpoint:EndpointAnnotator",
+    "codes": "acetune.families.acestep_v15.labeller:CodesAnnotator",
     "language": "acetune.annotation.language:LanguageAnnotator",
 }
 

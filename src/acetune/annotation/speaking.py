@@ -25,12 +25,14 @@ class Manner:
         temperature: 0 always takes the likeliest token.
         top_p: Share of the likeliest tokens to draw from.
         repetition_penalty: Above 1, words that were said become less likely.
+        ends: Tokens that end an answer beside the model's own.
     """
 
     tokens: int
     temperature: float = 0.0
     top_p: float = 1.0
     repetition_penalty: float = 1.0
+    ends: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ def speak(model: Any, inputs: Mapping[str, Any], manner: Manner, *, seed: int, j
     import torch
 
     sureness, stop = Sureness(), _stopping(job)
+    ends = {*end_tokens(model), *manner.ends}
     drawn = {"do_sample": True, "temperature": manner.temperature, "top_p": manner.top_p, "top_k": 0}
     chosen: dict[str, Any] = drawn if manner.temperature else {"do_sample": False}
     with out_of_memory(), torch.inference_mode(), compute.seeded(seed, model.device):
@@ -73,13 +76,14 @@ def speak(model: Any, inputs: Mapping[str, Any], manner: Manner, *, seed: int, j
             **inputs,
             **chosen,
             max_new_tokens=manner.tokens,
+            eos_token_id=sorted(ends) or None,
             repetition_penalty=manner.repetition_penalty,
             logits_processor=[sureness],
             stopping_criteria=[stop],
         )
     job.check_stop(stage)
     answer = tuple(ids[0, inputs["input_ids"].shape[1] :].tolist())
-    return Spoken(answer, sureness.mean(), len(answer) >= manner.tokens and answer[-1] not in end_tokens(model))
+    return Spoken(answer, sureness.mean(), len(answer) >= manner.tokens and answer[-1] not in ends)
 
 
 def seed_of(song: Song, purpose: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,10 +31,18 @@ def last_result(out: str) -> dict[str, object]:
     return found
 
 
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A song and a data set of it."""
+    folder = tmp_path_factory.mktemp("stored")
+    add([tone(folder / "old.wav", 1, seed=1, rate_hz=8000)], folder / "songs")
+    return folder
+
+
 @pytest.fixture
-def songs(tmp_path: Path) -> Path:
-    """A data set of one song."""
-    add([tone(tmp_path / "old.wav", 1, seed=1, rate_hz=8000)], tmp_path / "songs")
+def songs(tmp_path: Path, stored: Path) -> Path:
+    """The data set, with the song that it was made of beside."""
+    shutil.copytree(stored, tmp_path, dirs_exist_ok=True)
     return tmp_path / "songs"
 
 
@@ -99,30 +108,39 @@ def test_nobody_is_asked_on_behalf_of_a_program(new: Path, songs: Path, monkeypa
     assert main(["data", "add", str(new), str(songs), "--json"]) == 2
 
 
-def test_an_export_says_what_it_wrote_and_what_not(
-    new: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    main(["data", "sample", str(new), str(tmp_path / "set"), "--caption", "warm", "--bpm", "92", "--keyscale", "Am"])
-    capsys.readouterr()
-    code = main(
-        ["data", "export", str(tmp_path / "set"), "--to", "zip", "--layout", "v1", "-o", str(tmp_path / "a.zip")]
+def test_an_export_says_what_it_wrote_and_what_not(songs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(
+        [
+            "data",
+            "sample",
+            str(songs.with_name("old.wav")),
+            str(songs),
+            "--caption",
+            "warm",
+            "--bpm",
+            "92",
+            "--keyscale",
+            "Am",
+        ]
     )
+    capsys.readouterr()
+    code = main(["data", "export", str(songs), "--to", "zip", "--layout", "v1", "-o", str(songs.with_name("a.zip"))])
     shown = capsys.readouterr()
 
     assert code == 0
-    assert shown.out == f"Tracks written: 1, to {tmp_path / 'a.zip'}\n"
+    assert shown.out == f"Tracks written: 1, to {songs.with_name('a.zip')}\n"
     assert "v1 cannot hold everything; missing or changed there, with the number of songs: " in shown.err
     assert "keyscale (1)" in shown.err
 
 
-def test_a_sample_is_made_of_words_in_a_file(new: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "words.txt").write_text("[Verse]\nla, la")
-    arguments = ["--lyrics", str(tmp_path / "words.txt"), "--field", "tags=rock,live", "--language", "en"]
-    code = main(["data", "sample", str(new), str(tmp_path / "set"), *arguments])
-    (track,) = manifests.load(tmp_path / "set").tracks
+def test_a_sample_is_made_of_words_in_a_file(songs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (songs.with_name("words.txt")).write_text("[Verse]\nla, la")
+    arguments = ["--lyrics", str(songs.with_name("words.txt")), "--field", "tags=rock,live", "--language", "en"]
+    code = main(["data", "sample", str(songs.with_name("old.wav")), str(songs), *arguments])
+    (track,) = manifests.load(songs).tracks
 
     assert code == 0
-    assert capsys.readouterr().out == f"{tmp_path / 'set' / 'xinge.wav'}\n"
+    assert capsys.readouterr().out == f"{songs / 'old.wav'}\n"
     assert (track.lyrics, track.tags, track.language) == ("[Verse]\nla, la", ("rock", "live"), "en")
 
 
@@ -144,13 +162,24 @@ def test_a_sample_with_a_wrong_field_is_refused(
     assert not (tmp_path / "set").exists()
 
 
-def test_samples_are_printed_as_lists(new: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    main(["data", "sample", str(new), str(tmp_path / "set"), "--caption", "warm, soft", "--language", "instrumental"])
+def test_samples_are_printed_as_lists(songs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(
+        [
+            "data",
+            "sample",
+            str(songs.with_name("old.wav")),
+            str(songs),
+            "--caption",
+            "warm, soft",
+            "--language",
+            "instrumental",
+        ]
+    )
     capsys.readouterr()
-    main(["data", "collect", str(tmp_path / "set")])
+    main(["data", "collect", str(songs)])
 
     assert capsys.readouterr().out.splitlines() == [
-        f"audio_files: {tmp_path / 'set' / 'xinge.wav'}",
+        f"audio_files: {songs / 'old.wav'}",
         'captions: "warm, soft"',
         "lyrics_list: [Instrumental]",
         "bpm_list: 0",
@@ -159,10 +188,10 @@ def test_samples_are_printed_as_lists(new: Path, tmp_path: Path, capsys: pytest.
     ]
 
 
-def test_samples_are_printed_as_json(new: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    main(["data", "sample", str(new), str(tmp_path / "set"), "--caption", "warm, soft"])
+def test_samples_are_printed_as_json(songs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["data", "sample", str(songs.with_name("old.wav")), str(songs), "--caption", "warm, soft"])
     capsys.readouterr()
-    main(["data", "collect", str(tmp_path / "set"), "--as", "json"])
+    main(["data", "collect", str(songs), "--as", "json"])
     lists = json.loads(capsys.readouterr().out)
 
     assert lists["captions"] == ["warm, soft"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -26,9 +27,25 @@ _FACTS: Mapping[str, Json] = {
 }
 
 
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A song, and a folder of samples with it, of which nothing is said."""
+    folder = tmp_path_factory.mktemp("bare")
+    sample(tone(folder / "青花瓷.wav", 1, seed=1, rate_hz=8000), folder / "samples")
+    return folder
+
+
 @pytest.fixture
-def song(tmp_path: Path) -> Path:
-    return tone(tmp_path / "青花瓷.wav", 1, seed=1, rate_hz=8000)
+def song(tmp_path: Path, bare: Path) -> Path:
+    """A song that is no sample yet."""
+    return Path(shutil.copy(bare / "青花瓷.wav", tmp_path))
+
+
+@pytest.fixture
+def known(song: Path, bare: Path) -> Path:
+    """The same song, with a sample of it beside."""
+    shutil.copytree(bare / "samples", song.with_name("samples"))
+    return song
 
 
 def test_a_sample_is_a_song_with_a_file_and_a_row(song: Path, tmp_path: Path) -> None:
@@ -60,22 +77,22 @@ def test_a_sample_survives_the_loss_of_its_row(song: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     "facts", [{"bpm": 0}, {"bpm": "0"}, {"bpm": ""}, {"keyscale": ""}, {"language": "unknown"}, {"lyrics": " "}, {}]
 )
-def test_what_is_not_known_stays_missing(song: Path, tmp_path: Path, facts: Mapping[str, Json]) -> None:
-    track = sample(song, tmp_path / "samples", facts).track
+def test_what_is_not_known_stays_missing(known: Path, tmp_path: Path, facts: Mapping[str, Json]) -> None:
+    track = sample(known, tmp_path / "samples", facts).track
 
     assert (track.bpm, track.keyscale, track.language, track.lyrics, track.instrumental) == (None,) * 5
 
 
 @pytest.mark.parametrize("facts", [{"language": "instrumental"}, {"lyrics": "[Instrumental]"}, {"instrumental": "yes"}])
-def test_an_instrumental_has_a_flag_and_no_lyrics(song: Path, tmp_path: Path, facts: Mapping[str, Json]) -> None:
-    track = sample(song, tmp_path / "samples", facts).track
+def test_an_instrumental_has_a_flag_and_no_lyrics(known: Path, tmp_path: Path, facts: Mapping[str, Json]) -> None:
+    track = sample(known, tmp_path / "samples", facts).track
 
     assert (track.instrumental, track.lyrics, track.language) == (True, None, None)
 
 
-def test_the_same_song_again_changes_the_sample(song: Path, tmp_path: Path) -> None:
-    sample(song, tmp_path / "samples", _FACTS)
-    made = sample(song, tmp_path / "samples", {"caption": "cold", "split": "validation"})
+def test_the_same_song_again_changes_the_sample(known: Path, tmp_path: Path) -> None:
+    sample(known, tmp_path / "samples", _FACTS)
+    made = sample(known, tmp_path / "samples", {"caption": "cold", "split": "validation"})
 
     assert manifests.load(tmp_path / "samples").tracks == (made.track,)
     assert (made.track.caption, made.track.bpm, made.track.split) == ("cold", 92.0, "validation")
@@ -86,10 +103,10 @@ def test_the_same_song_again_changes_the_sample(song: Path, tmp_path: Path) -> N
     ("first", "second"), [({"lyrics": "la"}, {"instrumental": True}), ({"instrumental": True}, {"lyrics": "la"})]
 )
 def test_a_song_is_either_sung_or_instrumental(
-    song: Path, tmp_path: Path, first: Mapping[str, Json], second: Mapping[str, Json]
+    known: Path, tmp_path: Path, first: Mapping[str, Json], second: Mapping[str, Json]
 ) -> None:
-    sample(song, tmp_path / "samples", first)
-    made = sample(song, tmp_path / "samples", second)
+    sample(known, tmp_path / "samples", first)
+    made = sample(known, tmp_path / "samples", second)
     scanned = scan(tmp_path / "samples").manifest.tracks[0]
     said = {name: getattr(scanned, name) for name in ("lyrics", "instrumental")}
 
@@ -114,8 +131,8 @@ def test_texts_beside_a_song_come_along_and_say_what_a_person_does_not(song: Pat
     assert (track.source_of("caption"), track.source_of("bpm")) == (Source.USER, Source.FILE)
 
 
-def test_other_names_of_fields_are_understood(song: Path, tmp_path: Path) -> None:
-    track = sample(song, tmp_path / "samples", {"Tempo": 120, "key": "8A", "custom_tag": "zx"}).track
+def test_other_names_of_fields_are_understood(known: Path, tmp_path: Path) -> None:
+    track = sample(known, tmp_path / "samples", {"Tempo": 120, "key": "8A", "custom_tag": "zx"}).track
 
     assert (track.bpm, track.keyscale, track.trigger) == (120.0, "A minor", "zx")
 
@@ -141,10 +158,11 @@ def test_a_sample_needs_audio(tmp_path: Path) -> None:
 
 def test_samples_are_collected_as_lists(tmp_path: Path) -> None:
     folder = tmp_path / "samples"
-    sample(tone(tmp_path / "a.wav", 1, seed=1), folder, _FACTS)
-    sample(tone(tmp_path / "b.wav", 1, seed=2), folder, {"caption": "drums", "language": "instrumental"})
-    sample(tone(tmp_path / "c.wav", 1, seed=3), folder, {"excluded": True})
-    sample(tone(tmp_path / "d.wav", 1, seed=4), folder)
+    for number, name in enumerate("abcd"):
+        tone(folder / f"{name}.wav", 1, seed=number, rate_hz=8000)
+    sample(folder / "a.wav", folder, _FACTS)
+    sample(folder / "b.wav", folder, {"caption": "drums", "language": "instrumental"})
+    sample(folder / "c.wav", folder, {"excluded": True})
 
     assert collect(folder) == Lists(
         audio_files=tuple(str(folder / f"{name}.wav") for name in "abd"),

@@ -27,6 +27,7 @@ class Publication:
         repository: Hub id.
         size_bytes: Of the download, as the model card states it.
         licence: As the model card states it.
+        summary: One sentence for people.
         folder: Of the repository, where it holds more than this model.
         kinds: Patterns of the files that are needed.
         sign: The file by which a folder of them is known.
@@ -35,6 +36,7 @@ class Publication:
     repository: str
     size_bytes: int
     licence: str
+    summary: str
     folder: str = ""
     kinds: tuple[str, ...] = ("*.json", "*.txt", "*.jinja", "*.safetensors")
     sign: str = _CONFIGURATION
@@ -49,16 +51,39 @@ class Publication:
 PUBLISHED: Mapping[str, Publication] = MappingProxyType(
     {
         "tags": Publication(
-            "laion/larger_clap_music_and_speech", 776_000_000, "Apache-2.0", kinds=("*.json", "*.txt", "*.bin")
+            "laion/larger_clap_music_and_speech",
+            776_000_000,
+            "Apache-2.0",
+            "Listens: tags by comparison with label lists; quick on a processor.",
+            kinds=("*.json", "*.txt", "*.bin"),
         ),
-        "codes": Publication("ACE-Step/Ace-Step1.5", 3_710_000_000, "MIT", folder="acestep-5Hz-lm-1.7B"),
-        "caption": Publication("ACE-Step/acestep-captioner", 22_400_000_000, "MIT"),
-        "lyrics": Publication("ACE-Step/acestep-transcriber", 22_400_000_000, "MIT"),
-        "whisper": Publication("openai/whisper-large-v3-turbo", 1_620_000_000, "MIT"),
+        "caption": Publication(
+            "ACE-Step/acestep-captioner", 22_400_000_000, "MIT", "Listens: captions in ACE-Step 1.5's own words; 12 GB."
+        ),
+        "lyrics": Publication(
+            "ACE-Step/acestep-transcriber", 22_400_000_000, "MIT", "Listens: lyrics in sections, 50 languages; 12 GB."
+        ),
+        "whisper": Publication(
+            "openai/whisper-large-v3-turbo", 1_620_000_000, "MIT", "Listens: lyrics with times of lines; 4 GB."
+        ),
         "vocals": Publication(
-            "adefossez/HTDemucs", 168_000_000, "MIT", kinds=("*.yaml", "*.safetensors"), sign="htdemucs.yaml"
+            "adefossez/HTDemucs",
+            168_000_000,
+            "MIT",
+            "Helps whisper: the voice alone (needs acetune[stems]).",
+            kinds=("*.yaml", "*.safetensors"),
+            sign="htdemucs.yaml",
         ),
-        "omni": Publication("Qwen/Qwen2.5-Omni-7B", 22_400_000_000, "Apache-2.0"),
+        "omni": Publication(
+            "Qwen/Qwen2.5-Omni-7B", 22_400_000_000, "Apache-2.0", "Listens: tags, caption and short lyrics; 12 GB."
+        ),
+        "codes": Publication(
+            "ACE-Step/Ace-Step1.5",
+            3_710_000_000,
+            "MIT",
+            "Listens: caption and genre by ACE-Step 1.5's language model; 6 GB.",
+            folder="acestep-5Hz-lm-1.7B",
+        ),
     }
 )
 

@@ -14,18 +14,21 @@ from acetune.errors import MissingDependency
 from acetune.monitor.lines import amount
 
 if TYPE_CHECKING:
+    from acetune.cli.listeners import Listener
     from acetune.families.variant import Variant
 
 Name = Annotated[str, typer.Argument(metavar="VARIANT", help="Such as turbo; `acetune models ls` lists all.")]
 
 
 def list_models(context: typer.Context) -> None:
-    """List every variant: size, licence, and whether it is here."""
+    """List every variant and every model that listens: size, licence, and whether it is here."""
     from acetune.catalog import names, resolve
+    from acetune.cli.listeners import listeners
 
     session = session_of(context)
     cards = [resolve("family", name) for name in names("family")]
     rows = [_row(session, card, variant) for card in cards for variant in card.variants]
+    rows += [listener.row(_folder(session)) for listener in listeners()]
     heads = [session.words(f"column_{name}") for name in ("variant", "here", "size", "licence", "about")]
     cells = [[row["variant"], _here(session, row), _size(row), row["licence"] or "-", row["about"]] for row in rows]
     session.finish({"models": rows}, *align(heads, cells))
@@ -34,6 +37,10 @@ def list_models(context: typer.Context) -> None:
 def where(context: typer.Context, variant: Name) -> None:
     """Print where a variant's weights are."""
     session = session_of(context)
+    listener = _listener(variant)
+    if listener is not None:
+        listener.where(session, _folder(session))
+        return
     card, known = _find(variant)
     parts = {} if known.embedded else card.locate(known, _folder(session))
     if parts is None:
@@ -48,6 +55,10 @@ def get(context: typer.Context, variant: Name) -> None:
     of the model hub, HF_HUB_OFFLINE=1 forbids downloads.
     """
     session = session_of(context)
+    listener = _listener(variant)
+    if listener is not None:
+        listener.get(session, _folder(session))
+        return
     card, known = _find(variant)
     for repository in known.repositories:
         size, licence = amount(repository.size_bytes), repository.licence
@@ -58,6 +69,10 @@ def get(context: typer.Context, variant: Name) -> None:
 def verify(context: typer.Context, variant: Name) -> None:
     """Check a variant's weights: every tensor there and whole."""
     session = session_of(context)
+    listener = _listener(variant)
+    if listener is not None:
+        listener.verify(session, _folder(session))
+        return
     card, known = _find(variant)
     if not known.embedded:
         card.verify(known, _folder(session), session.job)
@@ -73,6 +88,13 @@ def _find(name: str) -> tuple[Any, Variant]:
 
     card, known = family_of(name)
     return card, known
+
+
+def _listener(name: str) -> Listener | None:
+    """Return the model of this name that listens to songs; None for a variant."""
+    from acetune.cli.listeners import listeners
+
+    return next((listener for listener in listeners() if listener.name == name), None)
 
 
 def _folder(session: Session) -> Path:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -184,6 +184,16 @@ class Job:
         """Raise `Stopped` if asked to; for stages whose finished parts are already on the disk."""
         if self.stop_requested():
             raise Stopped("job.stopped", stage=stage)
+
+    def naming(self, names: Mapping[str, str]) -> Job:
+        """Return a job that hears of items by the names that people know; those without one keep theirs."""
+
+        def report(event: Event) -> None:
+            if isinstance(event, Progress):
+                event = dataclasses.replace(event, item=names.get(event.item, event.item))
+            self.report(event)
+
+        return dataclasses.replace(self, report=report)
 
     def also(self, listener: Callable[[Event], None]) -> Job:
         """Return a job that tells this listener too, before the others."""

@@ -76,7 +76,7 @@ def examine(audio: Samples, rate_hz: int) -> Health:
         side_db=side_db,
         correlation=correlation,
         imbalance_db=imbalance_db,
-        cutoff_hz=cutoff(channels.mean(axis=0), rate_hz),
+        cutoff_hz=cutoff(max(channels, key=_energy), rate_hz),  # a sum of channels may cancel
     )
 
 
@@ -93,7 +93,10 @@ def cutoff(mono: Samples, rate_hz: int) -> float | None:
     music = levels[:-2] > levels.max() - _MUSIC_DB
     walls = np.flatnonzero((falls > _WALL_DB) & music)
     walls = walls[walls >= _LOWEST_WALL_HZ // _BAND_HZ - 1]
-    return float((walls[0] + 1) * _BAND_HZ) if len(walls) else None
+    if not len(walls):
+        return None
+    last = walls[walls - np.arange(len(walls)) == walls[0]][-1]  # the fall begins up to two bands before the wall
+    return float((last + 1) * _BAND_HZ)
 
 
 def _clipped_runs(channel: Samples, peak: float) -> int:

@@ -61,7 +61,7 @@ class Twins:
 
 
 def fingerprint(mono: Samples) -> Fingerprint:
-    """Return the fingerprint of audio (samples,) at 5512 Hz: 21.5 frames a second; empty for less than half a second."""
+    """Return the fingerprint of audio (samples,) at 5512 Hz: 21.5 frames a second, none below 0.4 s."""
     if len(mono) < _WINDOW + _HOP:
         return np.zeros(0, np.uint32)
     frames = np.lib.stride_tricks.sliding_window_view(mono, _WINDOW)[::_HOP]
@@ -152,7 +152,8 @@ def _sorted_words(songs: Sequence[Fingerprint], longest: int) -> tuple[Places, .
 def _packed(song: Fingerprint, number: int, frame_bits: int) -> npt.NDArray[np.uint64]:
     """Return word, song and frame of each frame that says something."""
     frames = np.flatnonzero(song).astype(np.uint64)
-    return (song[frames].astype(np.uint64) << _BITS) | (number << frame_bits) | frames
+    packed: npt.NDArray[np.uint64] = (song[frames].astype(np.uint64) << np.uint64(_BITS)) | frames
+    return packed | np.uint64(number << frame_bits)
 
 
 def _compare(songs: Sequence[Fingerprint], first: int, second: int, offset: int) -> Twins | None:

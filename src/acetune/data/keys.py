@@ -78,6 +78,17 @@ def is_same(one: str, other: str) -> bool:
     return one.partition(" ")[2] == other.partition(" ")[2] and _pitch_class(one) == _pitch_class(other)
 
 
+def are_close(one: str, other: str) -> bool:
+    """Whether two keys are easily taken for each other: relatives, parallels, neighbours on the circle of fifths."""
+    distance = (_relative_major(one) - _relative_major(other)) % 12
+    return distance in (0, 5, 7) or _pitch_class(one) == _pitch_class(other)
+
+
 def _pitch_class(keyscale: str) -> int:
     """Return the semitones of a tonic above C."""
     return ("C D EF G A B".index(keyscale[0]) + keyscale.count("#") - keyscale[1:].count("b")) % 12
+
+
+def _relative_major(keyscale: str) -> int:
+    """Return the pitch class of the major key that has the same notes."""
+    return (_pitch_class(keyscale) + (3 if keyscale.endswith("minor") else 0)) % 12

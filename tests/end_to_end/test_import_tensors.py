@@ -21,7 +21,7 @@ from acetune.data.manifest import Manifest
 from acetune.encoding.cache import Cache
 from acetune.encoding.encode import EncodedSet, encode_set
 from acetune.encoding.import_tensors import ImportedTensors, import_tensors
-from acetune.errors import DataError, SettingError, Stopped
+from acetune.errors import DataError, NotWritable, SettingError, Stopped
 from acetune.events import Event, Job, Noticed, Progress, Validated
 from acetune.families.acestep_v15.family import AceStepV15
 from acetune.families.family import Conditioner
@@ -382,6 +382,15 @@ def test_a_folder_without_encoded_songs_is_refused(tmp_path: Path) -> None:
         import_tensors(tmp_path, tmp_path / "dest")
 
     assert not (tmp_path / "dest").exists()
+
+
+def test_a_file_in_the_place_of_the_data_set_is_left_alone(tensors: Path, tmp_path: Path) -> None:
+    (tmp_path / "dest").write_text("mine")
+
+    with pytest.raises(NotWritable, match="it is a file"):
+        import_tensors(tensors, tmp_path / "dest")
+
+    assert (tmp_path / "dest").read_text() == "mine"
 
 
 def test_an_unknown_treatment_of_conditions_is_refused(tmp_path: Path) -> None:

@@ -90,6 +90,13 @@ def test_a_context_that_is_the_target_leaks(distance: float, leaked: bool) -> No
     assert read(context_latents=context).leaked is leaked
 
 
+def test_one_number_that_differs_hides_no_leak() -> None:
+    context = torch.cat([rows(29, 8, seed=1), torch.ones(29, 8)], dim=1)
+    context[3, 3] += 0.2
+
+    assert read(context_latents=context).leaked
+
+
 @pytest.mark.parametrize("context", [None, torch.zeros(29), torch.zeros(3, 16), torch.zeros(29, 3), "nothing"])
 def test_a_context_of_another_shape_shows_nothing(context: object) -> None:
     assert read(context_latents=context).leaked is False

@@ -14,6 +14,7 @@ from acetune.audio.signal import Samples
 from acetune.data import manifest as manifests
 from acetune.data.manifest import Manifest
 from acetune.data.track import Skipped, Track
+from acetune.encoding import uses
 from acetune.encoding.adoption import Adoption, latents_of
 from acetune.encoding.cache import Cache
 from acetune.encoding.encoded_songs import is_encoded
@@ -99,6 +100,7 @@ def encode_set(
     dtype = str(compute.dtype("auto", device))
     parts = parts_of(manifest, recipe, family, dtype)
     constants = constants_name(family, dtype)
+    uses.record(cache, parts)
     songs, prompts = _missing_songs(parts, cache), _missing_prompts(parts, constants, cache)
     total = len(songs) + len(prompts)
     job.report(StageStarted(stage="encode", total=total, unit="parts"))

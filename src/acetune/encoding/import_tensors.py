@@ -26,11 +26,11 @@ from acetune.data.settings import has_settings, read_settings
 from acetune.data.track import Skipped, Track
 from acetune.encoding.conversion import Converted, Request, convert, read_answer, to_text
 from acetune.encoding.foreign_folders import ForeignFolder, read_folder
-from acetune.errors import AcetuneError, DataError, SettingError, UserError
+from acetune.errors import AcetuneError, DataError, NotWritable, SettingError, UserError
 from acetune.events import Job, Progress, StageEnded, StageStarted
 from acetune.workers import spread
 
-_STAGE = "import"
+_STAGE = "tensors"
 #: What can be done with the conditions of other trainers.
 CONDITIONS: Final = ("keep", "anew")
 #: A child reads so many files in less time than another child takes to start.
@@ -121,7 +121,10 @@ def _placed(folder: ForeignFolder, dest: Path) -> ForeignFolder:
 
     Raises:
         DataError: If there is a data set that cannot be read; it is not added to.
+        NotWritable: If a file is in the way.
     """
+    if dest.exists() and not dest.is_dir():
+        raise NotWritable("files.not_writable", path=dest, cause="it is a file")
     if dest.is_dir():
         manifests.read(dest)
     settled = dest.is_dir() and has_settings(dest)

@@ -30,6 +30,7 @@ VERBS = {
 #: What can be done with a data set; `acetune.data` and the command group `data` have the same names.
 DATA_VERBS: dict[str, str] = {
     "import": "acetune.data.importers:import_data",
+    "check": "acetune.data.checks:check",
     "add": "acetune.data.adding:add",
     "sample": "acetune.data.samples:sample",
     "collect": "acetune.data.samples:collect",

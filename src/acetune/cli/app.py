@@ -6,7 +6,20 @@ from collections.abc import Callable, Mapping
 
 import typer
 
-from acetune.cli import annotating, cache, config, data, diagnose, importing, models, results, runs, tensors, training
+from acetune.cli import (
+    annotating,
+    cache,
+    checking,
+    config,
+    data,
+    diagnose,
+    importing,
+    models,
+    results,
+    runs,
+    tensors,
+    training,
+)
 
 #: Commands in the order of a first job.
 COMMANDS: Mapping[str, Callable[..., None]] = {
@@ -25,7 +38,10 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
 
 #: Groups of commands: what they are about, and the commands.
 GROUPS: Mapping[str, tuple[str, Mapping[str, Callable[..., None]]]] = {
-    "data": ("Import, check, edit and share data sets.", {**importing.COMMANDS, **tensors.COMMANDS}),
+    "data": (
+        "Import, check, edit and share data sets.",
+        {**importing.COMMANDS, **checking.COMMANDS, **tensors.COMMANDS},
+    ),
     "runs": ("List, show, follow and stop trainings.", runs.COMMANDS),
     "models": ("Find, fetch and check model weights.", models.COMMANDS),
     "cache": ("Look at encoded songs and delete them; deleting is always safe.", cache.COMMANDS),

@@ -43,6 +43,7 @@ EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
         "acetune data import songs.csv ./my_songs --map Song=file --map Mood=tags",
         "acetune data import songs.zip ./my_songs --txt-means lyrics",
     ),
+    "data check": ("acetune data check ./my_songs", "acetune data check ./my_songs --fix --out ./my_songs_mended"),
     "data import-tensors": (
         "acetune data import-tensors ./my_tensors ./my_songs",
         "acetune data import-tensors ./my_tensors ./my_songs --conditions anew",

@@ -108,7 +108,8 @@ def test_the_tags_of_side_step_are_a_trigger(text: str, trigger: str) -> None:
 def test_tags_of_ai_toolkit_are_read() -> None:
     text = (
         "<CAPTION>\nA song, fast\n</CAPTION>\n<LYRICS>\n[Verse]\nI <3 you\n</LYRICS>\n<BPM>120</BPM>\n"
-        "<KEYSCALE>F# minor</KEYSCALE>\n<TIMESIGNATURE>3</TIMESIGNATURE>\n<DURATION>200</DURATION>\n<LANGUAGE>en</LANGUAGE>"
+        "<KEYSCALE>F# minor</KEYSCALE>\n<TIMESIGNATURE>3</TIMESIGNATURE>\n<DURATION>200</DURATION>\n"
+        "<LANGUAGE>en</LANGUAGE>"
     )
 
     assert read_tagged(text) == {

@@ -38,11 +38,20 @@ def frame(name: bytes, content: bytes) -> bytes:
 
 
 _USLT = frame(b"USLT", b"\x00eng\x00one\ntwo")
-_SYLT = frame(b"SYLT", b"\x00eng\x02\x01\x00" + b"one\x00" + struct.pack(">I", 1500) + b"\ntwo\x00" + struct.pack(">I", 3000))
+_SYLT = frame(
+    b"SYLT", b"\x00eng\x02\x01\x00" + b"one\x00" + struct.pack(">I", 1500) + b"\ntwo\x00" + struct.pack(">I", 3000)
+)
 
 
 def test_tags_of_flac_are_read(tmp_path: Path) -> None:
-    tags = {"lyrics": "one\ntwo", "bpm": "120.5", "initialkey": "8A", "genre": "Pop", "isrc": "USXX12345678", "mood": "x"}
+    tags = {
+        "lyrics": "one\ntwo",
+        "bpm": "120.5",
+        "initialkey": "8A",
+        "genre": "Pop",
+        "isrc": "USXX12345678",
+        "mood": "x",
+    }
     path = audio(tmp_path / "a.flac", "flac", tags)
     said = state_tags(path, read_tags(path))
 
@@ -83,7 +92,9 @@ def test_a_file_without_tags_states_nothing(tmp_path: Path) -> None:
     assert state_tags(path, read_tags(path)) is None
 
 
-@pytest.mark.parametrize("content", [b"", b"ID3\x03\x00\x00\x7f\x7f\x7f\x7fUSLT", b"fLaC\x04\xff\xff\xff" + b"\xff" * 40])
+@pytest.mark.parametrize(
+    "content", [b"", b"ID3\x03\x00\x00\x7f\x7f\x7f\x7fUSLT", b"fLaC\x04\xff\xff\xff" + b"\xff" * 40]
+)
 def test_tags_that_cannot_be_read_are_no_failure(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.mp3"
     path.write_bytes(content)

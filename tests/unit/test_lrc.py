@@ -11,7 +11,14 @@ _PLAIN = "[00:01.50]one two\n[00:03]three"
 
 @pytest.mark.parametrize(
     ("stamp", "seconds"),
-    [("00:01.5", 1.5), ("00:01.50", 1.5), ("00:01.500", 1.5), ("00:01:50", 1.5), ("01:01", 61.0), ("100:00.25", 6000.25)],
+    [
+        ("00:01.5", 1.5),
+        ("00:01.50", 1.5),
+        ("00:01.500", 1.5),
+        ("00:01:50", 1.5),
+        ("01:01", 61.0),
+        ("100:00.25", 6000.25),
+    ],
 )
 def test_a_stamp_is_minutes_seconds_and_parts_of_a_second(stamp: str, seconds: float) -> None:
     assert parse_lrc(f"[{stamp}]la") == TimedLyrics("la", (seconds,))

@@ -61,6 +61,12 @@ def guarded(lines: Sequence[str]) -> Guarded:
     return Guarded(tuple(short), tuple(place for place, _ in left), looped)
 
 
+def credit_in(line: str) -> str | None:
+    """Return the words in a line with which subtitles end and nobody's lyrics do; None where there are none."""
+    found = _CREDITS.search(line)
+    return found[0] if found else None
+
+
 def _without_notes(line: str) -> str:
     """Return a line without note signs."""
     return " ".join(_NOTES.sub(" ", line).split()) if _NOTES.search(line) else line.strip()
@@ -68,7 +74,7 @@ def _without_notes(line: str) -> str:
 
 def _is_invented(line: str) -> bool:
     """Whether a line is a credit, or nothing but a noise in brackets such as (applause)."""
-    return _CREDITS.search(line) is not None or _NOISE.fullmatch(line) is not None and not _echoes(line)
+    return credit_in(line) is not None or _NOISE.fullmatch(line) is not None and not _echoes(line)
 
 
 def _echoes(line: str) -> bool:

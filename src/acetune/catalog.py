@@ -57,6 +57,7 @@ ANNOTATORS = {
     "tempo": "acetune.annotation.tempo:TempoAnnotator",
     "key": "acetune.annotation.key:KeyAnnotator",
     "lyrics-online": "acetune.annotation.online:OnlineLyricsAnnotator",
+    "tags": "acetune.annotation.tagger:TagsAnnotator",
     "caption": "acetune.annotation.captioner:CaptionAnnotator",
     "lyrics": "acetune.annotation.transcriber:LyricsAnnotator",
     "whisper": "acetune.annotation.whisper:WhisperAnnotator",

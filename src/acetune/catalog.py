@@ -35,6 +35,13 @@ DATA_VERBS: dict[str, str] = {
     "sample": "acetune.data.samples:sample",
     "collect": "acetune.data.samples:collect",
     "export": "acetune.data.exports:export",
+    "edit": "acetune.data.editing:edit",
+    "lyrics": "acetune.data.normalising:lyrics",
+    "trigger": "acetune.data.triggers:trigger",
+    "rename": "acetune.data.renaming:rename",
+    "undo": "acetune.data.undoing:undo",
+    "stats": "acetune.data.figures:stats",
+    "forget": "acetune.encoding.forget:forget",
     "import-tensors": "acetune.encoding.import_tensors:import_tensors",
 }
 

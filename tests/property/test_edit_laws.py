@@ -51,8 +51,9 @@ operations = st.one_of(
 changes = st.lists(st.one_of(operations, st.just(("lyrics",)), st.just(("trigger",))), min_size=1, max_size=4)
 lines = st.lists(
     st.sampled_from(
-        ["la", "HEY", "don’t", "你好", "好き", "カナ", "사랑", "лето", "i", " ", "  ", ",", "，", "!", "！！", "...", "…", "。", "?!",
-         "\n", "\n\n", "[Verse]", "[Chorus - loud]", "(x2)", "3:00", "«", "»", "“", "'", "~", "-", "♪", "ﬀ", "é", "ＡＢ"]
+        ["la", "HEY", "don’t", "你好", "好き", "カナ", "사랑", "лето", "i", " ", "  ", ",", "，", "!", "！！", "...",
+         "…", "。", "?!", "\n", "\n\n", "[Verse]", "[Chorus - loud]", "(x2)", "3:00", "«", "»", "“", "'", "~", "-",
+         "♪", "ﬀ", "é", "ＡＢ"]
     ),
     max_size=14,
 ).map("".join)  # fmt: skip

@@ -153,13 +153,14 @@ def _model(file: Path) -> Any:
     from demucs.hf import load_safetensors_model
     from safetensors import SafetensorError, safe_open
 
+    refused: tuple[type[Exception], ...] = (*load_errors(), SafetensorError)
     try:
         with safe_open(file, framework="np") as tensors:
             facts = tensors.metadata() or {}
         if facts.get("klass") not in _CLASSES or "structure" in facts:
             raise unloadable(file, "it is no model of Demucs")
         model = load_safetensors_model(file)
-    except (*load_errors(), SafetensorError) as cause:
+    except refused as cause:
         raise unloadable(file, cause) from cause
     if "vocals" not in model.sources:
         raise unloadable(file, "it does not part voices from the rest")

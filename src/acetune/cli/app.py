@@ -13,10 +13,12 @@ from acetune.cli import (
     config,
     data,
     diagnose,
+    editing,
     importing,
     models,
     results,
     runs,
+    sharing,
     tensors,
     training,
 )
@@ -33,6 +35,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "generate": results.generate,
     "export": results.export,
     "report": results.report,
+    "tensorboard": runs.tensorboard,
     "doctor": diagnose.doctor,
 }
 
@@ -40,7 +43,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
 GROUPS: Mapping[str, tuple[str, Mapping[str, Callable[..., None]]]] = {
     "data": (
         "Import, check, edit and share data sets.",
-        {**importing.COMMANDS, **checking.COMMANDS, **tensors.COMMANDS},
+        {**importing.COMMANDS, **checking.COMMANDS, **editing.COMMANDS, **sharing.COMMANDS, **tensors.COMMANDS},
     ),
     "runs": ("List, show, follow and stop trainings.", runs.COMMANDS),
     "models": ("Find, fetch and check model weights.", models.COMMANDS),

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -17,7 +15,6 @@ from acetune.errors import DataError
 from acetune.monitor.lines import amount
 
 if TYPE_CHECKING:
-    from acetune.data.manifest import Manifest
     from acetune.data.track import Skipped
 
 _STRICT = Annotated[
@@ -46,7 +43,7 @@ def scan(
     session = session_of(context)
     found = resolve("verb", "scan")(folder, strict=strict, txt_means=txt_means, job=session.job)
     if trigger is not None:
-        _set_trigger(folder, trigger, trigger_position)
+        resolve("data", "trigger")(folder, trigger, trigger_position, job=session.job)
     show_scanned(session, found)
 
 
@@ -66,17 +63,6 @@ def encode(context: typer.Context, dataset: Dataset = None, config: Config = Non
             "encoded", encoded=done.encoded, reused=done.reused, skipped=len(done.skipped), size=amount(done.bytes)
         ),
     )
-
-
-def _set_trigger(folder: Path, trigger: str, position: Literal["prepend", "append", "replace"]) -> None:
-    """Write the trigger into the data set's settings."""
-    from acetune.data import manifest as manifests
-
-    def change(manifest: Manifest | None) -> Manifest:
-        known = manifest or manifests.load(folder)
-        return replace(known, settings=replace(known.settings, trigger=trigger, trigger_position=position))
-
-    manifests.update(folder, change)
 
 
 def _check_skipped(strict: bool, skipped: Sequence[Skipped]) -> None:

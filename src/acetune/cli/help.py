@@ -23,7 +23,7 @@ EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
         "acetune annotate ./my_songs --with endpoint --endpoint http://127.0.0.1:8080 --endpoint-model my-model",
     ),
     "encode": ("acetune encode ./my_songs --model turbo",),
-    "plan": ("acetune plan ./my_songs --model turbo --epochs 50",),
+    "plan": ("acetune plan ./my_songs --model turbo --epochs 50", "acetune plan ./my_songs --model turbo --preset 8gb"),
     "train": (
         "acetune train ./my_songs --model turbo --name my-style",
         "acetune train ./my_songs --model base --rank 32 --optim.lr 2e-4 --steps 1500",
@@ -36,6 +36,7 @@ EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
     ),
     "export": ("acetune export my-style", "acetune export my-style --to universal --to peft -o ./exports"),
     "report": ("acetune report my-style", "acetune report my-style --lang zh"),
+    "tensorboard": ("acetune tensorboard my-style", "acetune tensorboard --port 6007 --no-browser"),
     "doctor": ("acetune doctor",),
     "data import": (
         "acetune data import ./side_step_songs",
@@ -44,6 +45,40 @@ EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
         "acetune data import songs.zip ./my_songs --txt-means lyrics",
     ),
     "data check": ("acetune data check ./my_songs", "acetune data check ./my_songs --fix --out ./my_songs_mended"),
+    "data edit": (
+        "acetune data edit ./my_songs set caption 'warm piano' --tracks 'a*'",
+        "acetune data edit ./my_songs replace caption 'lofi' 'lo-fi' --dry-run",
+        "acetune data edit ./my_songs tag rock,live --where genre=rock",
+        "acetune data edit ./my_songs split validation --tracks b.mp3",
+    ),
+    "data lyrics": ("acetune data lyrics ./my_songs", "acetune data lyrics ./my_songs --normalise --yes"),
+    "data trigger": (
+        "acetune data trigger ./my_songs zxband --position append",
+        "acetune data trigger ./my_songs --clear",
+    ),
+    "data rename": (
+        "acetune data rename ./my_songs --dry-run",
+        "acetune data rename ./my_songs --pattern '{number:03}-{stem}' --safe",
+    ),
+    "data undo": ("acetune data undo ./my_songs", "acetune data undo ./my_songs --list"),
+    "data stats": ("acetune data stats ./my_songs", "acetune data stats ./my_songs --json"),
+    "data forget": (
+        "acetune data forget ./my_songs song.mp3 --dry-run",
+        "acetune data forget ./my_songs song.mp3 --delete-audio --yes",
+    ),
+    "data add": (
+        "acetune data add ~/Downloads/*.mp3 ./my_songs",
+        "acetune data add ./more ./my_songs --on-conflict add",
+    ),
+    "data sample": (
+        "acetune data sample take1.wav ./samples --caption 'warm piano, slow' --lyrics words.txt --bpm 82",
+        "acetune data sample loop.wav ./samples --caption 'techno' --language instrumental --field tags=techno,dark",
+    ),
+    "data collect": ("acetune data collect ./samples", "acetune data collect ./samples --as json"),
+    "data export": (
+        "acetune data export ./my_songs --to zip -o my_songs.zip",
+        "acetune data export ./my_songs --to sidecars --layout side-step -o ./for_side_step",
+    ),
     "data import-tensors": (
         "acetune data import-tensors ./my_tensors ./my_songs",
         "acetune data import-tensors ./my_tensors ./my_songs --conditions anew",
@@ -51,6 +86,7 @@ EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
     "runs ls": ("acetune runs ls",),
     "runs show": ("acetune runs show my-style",),
     "runs logs": ("acetune runs logs my-style -f", "acetune runs logs my-style --json"),
+    "runs metrics": ("acetune runs metrics my-style -o my-style.csv",),
     "runs stop": ("acetune runs stop my-style",),
     "models ls": ("acetune models ls",),
     "models where": ("acetune models where turbo",),
@@ -60,6 +96,7 @@ EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
     "cache prune": ("acetune cache prune --keep-days 30",),
     "config show": ("acetune config show --model turbo > recipe.yaml", "acetune config show -c recipe.yaml --origin"),
     "config validate": ("acetune config validate recipe.yaml",),
+    "config presets": ("acetune config presets",),
     "config schema": ("acetune config schema", "acetune config schema --json"),
 }
 
@@ -74,11 +111,17 @@ EVERYWHERE: Final = (
 )
 
 
+#: The option of every command with knobs that is no knob.
+PRESETS: Final = (
+    ("--preset NAME", "Named knobs (`acetune config presets` lists them); again, or with commas, for more."),
+)
+
+
 def trailer(command: str, with_knobs: bool) -> str:
     """Return what comes after the help of a command."""
     parts = ["", "Options of every command:", *_table(EVERYWHERE)]
     if with_knobs:
-        parts += ["", *knob_lines()]
+        parts += ["", "Many knobs at once:", *_table(PRESETS), "", *knob_lines()]
     if command in EXAMPLES:
         parts += ["", "Examples:", *(f"  {example}" for example in EXAMPLES[command])]
     return "\n".join(parts)

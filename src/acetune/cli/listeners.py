@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from acetune.annotation.annotator import Setup
 from acetune.annotation.checkpoints import PUBLISHED, Publication, own
@@ -21,7 +20,7 @@ class Listener:
     name: str
     known: Publication
 
-    def row(self, models: Path) -> dict[str, Any]:
+    def row(self, models: Path) -> dict[str, object]:
         """Return what the list says about it, as about a variant."""
         place = self._place(models)
         return {

@@ -57,17 +57,21 @@ def normalised(lyrics: str, language: str | None = None) -> str:
 
 def is_instrumental(lyrics: str) -> bool:
     """Whether lyrics say nothing but that nobody sings."""
-    headings = [read_heading(line) for line in lyrics.splitlines() if line.strip()]
-    return bool(headings) and all(heading is not None and heading.name == "Instrumental" for heading in headings)
+    lines = [line for line in lyrics.splitlines() if line.strip()]
+    headings = (read_heading(line) for line in lines)
+    return bool(lines) and all(heading is not None and heading.name == "Instrumental" for heading in headings)
 
 
 def _tidied(lyrics: str, language: str | None) -> str:
     """Return lyrics one round tidier: two signs that come together only now may still be one too many."""
     text = unicodedata.normalize("NFC", "\n".join(lyrics.splitlines()))
     lines = [_SPACES.sub(" ", _NOTES.sub("", line)).strip() for line in text.split("\n")]
-    lines = [_punctuated(line) if _is_words(line) else line for line in lines]
-    shouts = _shouts(lines)
-    lines = [_capitalised(line, language, shouts=shouts) if _is_words(line) else line for line in lines]
+    words = [_is_words(line) for line in lines]
+    lines = [_punctuated(line) if sung else line for line, sung in zip(lines, words, strict=True)]
+    shouts = _shouts([line for line, sung in zip(lines, words, strict=True) if sung])
+    lines = [
+        _capitalised(line, language, shouts=shouts) if sung else line for line, sung in zip(lines, words, strict=True)
+    ]
     return _without_gaps(with_headings("\n".join(lines)))
 
 
@@ -113,8 +117,8 @@ def _is_cjk(line: str) -> bool:
 
 
 def _shouts(lines: list[str]) -> bool:
-    """Whether most lines have no small letters: then capitals are no emphasis, but for those in Chinese or Japanese."""
-    words = ["".join(filter(_is_cased, line)) for line in lines if _is_words(line) and not _is_cjk(line)]
+    """Whether most lines have no small letters (Chinese and Japanese ones aside): then capitals are no emphasis."""
+    words = ["".join(filter(_is_cased, line)) for line in lines if not _is_cjk(line)]
     cased = [letters[1:] for letters in words if len(letters) >= _LEAST_LETTERS]  # the first is a capital anyway
     return 2 * sum(letters == letters.upper() for letters in cased) > len(cased)
 

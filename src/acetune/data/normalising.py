@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from acetune.data.by_hand import with_field, with_text
 from acetune.data.editing import Edited, apply, with_change
+from acetune.data.history import known
 from acetune.data.lyric_text import is_instrumental, normalised
 from acetune.data.manifest import Manifest
 from acetune.data.selection import select
@@ -35,14 +37,17 @@ def lyrics(
         DataError: If the data set was not scanned, no track is meant, or one changed since it was seen.
         DiskFull, NotWritable: As the file system says.
     """
+    form = cache(normalised)
 
     def plan(manifest: Manifest) -> Manifest:
-        return with_change(manifest, _normalise, {track.path for track in select(manifest.tracks, tracks)})
+        chosen = {track.path for track in select(manifest.tracks, tracks)}
+        return with_change(manifest, lambda track: _normalise(track, form), chosen)
 
+    plan(known(dataset))  # what takes its time is done before the data set is held, and known then
     return apply(dataset, ("lyrics",), plan, expected=expected, dry_run=dry_run)
 
 
-def _normalise(track: Track) -> Track:
+def _normalise(track: Track, form: Callable[[str, str | None], str]) -> Track:
     """Return a track with normalised lyrics."""
     if track.language == "instrumental":
         track = with_field(with_field(track, "language", None), "instrumental", True)
@@ -51,4 +56,4 @@ def _normalise(track: Track) -> Track:
     tagged = "instrumental" in (tag.casefold() for tag in track.tags or ())
     if tagged and track.instrumental is None and track.lyrics is None:
         track = with_field(track, "instrumental", True)
-    return with_text(track, "lyrics", lambda text: normalised(text, track.language))
+    return with_text(track, "lyrics", lambda text: form(text, track.language))

@@ -7,7 +7,7 @@ averages its weights must say which ones the adapter is used with.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
@@ -33,12 +33,12 @@ class Updater(Protocol):
     found_inf: Tensor
 
     @property
-    def param_groups(self) -> list[dict[str, Any]]:
+    def param_groups(self) -> Sequence[MutableMapping[str, Any]]:
         """Parameters with their numbers, the learning rate ``lr`` among them."""
         ...
 
     @property
-    def state(self) -> Mapping[Tensor, dict[str, Any]]:
+    def state(self) -> Mapping[Tensor, MutableMapping[str, Any]]:
         """What it remembers of each parameter, by slot."""
         ...
 
@@ -63,12 +63,12 @@ class Waiting:
     found_inf: Tensor = field(default_factory=lambda: torch.zeros(()))
 
     @property
-    def param_groups(self) -> list[dict[str, Any]]:
+    def param_groups(self) -> Sequence[MutableMapping[str, Any]]:
         """The groups of all parts."""
         return [group for part in self.parts for group in part.param_groups]
 
     @property
-    def state(self) -> Mapping[Tensor, dict[str, Any]]:
+    def state(self) -> Mapping[Tensor, MutableMapping[str, Any]]:
         """The state of all parts; to be changed slot by slot."""
         return {
             parameter: part.state[parameter]

@@ -11,13 +11,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 from timing import Table, arguments, publish
 
 from acetune import data
+from acetune.audio.faults import Health
 from acetune.audio.fingerprint import FRAMES_PER_SECOND, Fingerprint, find_twins
 from acetune.data import manifest as manifests
+from acetune.data.findings import CheckResult
+from acetune.data.hearing import Guess, Heard, note_line
 from acetune.data.settings import DatasetSettings
 from acetune.data.track import Mark, Source, Track
 from acetune.files import hash_of
@@ -41,7 +45,7 @@ WORDS = [
 ]
 KEYS = ("C major", "A minor", "F# minor", "Bb major")
 #: Seconds that the design allows for 5,000 tracks.
-ALLOWED = {"load": 1.0, "check of words": 5.0, "search for twins": 300.0}
+ALLOWED = {"load": 1.0, "check of words": 5.0, "search for twins": 300.0, "check again": 300.0}
 
 
 def tracks(count: int) -> tuple[Track, ...]:
@@ -85,17 +89,34 @@ def fingerprints(count: int, seconds: float) -> list[Fingerprint]:
     return songs
 
 
-def timed(work: Callable[[], object]) -> tuple[float, float, object]:
+def remember(folder: Path, songs: list[Fingerprint]) -> None:
+    """Write what was heard of each track, and an empty file in its place, so that nothing need be decoded."""
+    health = Health(0.9, 0, 0.0, 0.01, 0.01, 0.2, 0.5, -6.0, 0.3, 0.5, None)
+    lines = []
+    for track, song in zip(manifests.load(folder).tracks, songs, strict=True):
+        (folder / track.path).parent.mkdir(exist_ok=True)
+        (folder / track.path).touch()
+        guesses = {"bpm": Guess(track.bpm, 0.5), "keyscale": Guess(track.keyscale, 0.2)}
+        lines.append(note_line(Heard(track.audio_sha256, 0, 48_000, 2, -14.0, health, song, None, guesses)))
+    (folder / ".acetune" / "heard.jsonl").write_bytes(b"".join(lines))
+
+
+def timed(work: Callable[[], Any]) -> tuple[float, float, Any]:
     """Return processor seconds, seconds on the clock, and what came of it."""
     processor, clock = time.process_time(), time.perf_counter()
     result = work()
     return time.process_time() - processor, time.perf_counter() - clock, result
 
 
-def row(name: str, work: Callable[[], object], result: Callable[[object], str]) -> tuple[float | str, ...]:
+def row(name: str, work: Callable[[], Any], result: Callable[[Any], str]) -> tuple[float | str, ...]:
     """Return a row of the table."""
     processor, clock, found = timed(work)
     return (name, processor, clock, ALLOWED[name], result(found))
+
+
+def findings(result: CheckResult) -> str:
+    """Return what a check found, in words."""
+    return f"{len(result.findings)} findings"
 
 
 def main() -> None:
@@ -103,21 +124,19 @@ def main() -> None:
     parser.add_argument("--tracks", type=int, default=5000)
     parser.add_argument("--seconds", type=float, default=240.0, help="length of each song")
     chosen = parser.parse_args()
+    songs = fingerprints(chosen.tracks, chosen.seconds)
+    planted = len(range(99, chosen.tracks, 100))
     with TemporaryDirectory() as name:
         folder = Path(name)
         manifests.save(manifests.Manifest(folder, tracks(chosen.tracks), DatasetSettings("songs", trigger="zxband")))
         data.check(folder, audio=False, tracks=["song0.mp3"], home=folder)  # imports
         rows = [
             row("load", lambda: manifests.load(folder), lambda manifest: f"{len(manifest.tracks)} tracks"),
-            row(
-                "check of words",
-                lambda: data.check(folder, audio=False, home=folder),
-                lambda found: f"{len(found.findings)} findings",
-            ),
+            row("check of words", lambda: data.check(folder, audio=False, home=folder), findings),
+            row("search for twins", lambda: find_twins(songs), lambda found: f"{len(found)} of {planted} pairs"),
         ]
-    songs = fingerprints(chosen.tracks, chosen.seconds)
-    planted = len(range(99, chosen.tracks, 100))
-    rows.append(row("search for twins", lambda: find_twins(songs), lambda found: f"{len(found)} of {planted} pairs"))
+        remember(folder, songs)
+        rows.append(row("check again", lambda: data.check(folder, home=folder), findings))
     columns = ("work", "processor s", "clock s", "allowed s", "result")
     title = f"{chosen.tracks} tracks of {chosen.seconds:.0f} s"
     publish([Table(title, columns, tuple(rows))], chosen.json, 1)

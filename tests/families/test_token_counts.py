@@ -54,6 +54,10 @@ def test_tokens_are_those_of_the_whole_prompt(published):
     assert (said.limit, said.exact) == (TEXT_LIMIT, True)
 
 
+def test_half_a_character_counts_as_one(published):
+    assert counted(published, "\ud800" * 300)["caption"].tokens > TEXT_LIMIT
+
+
 def test_lyrics_count_with_their_header(published):
     lyrics = "[verse]\nla la la 夜に歌う\n" * 200
     said = counted(published, lyrics=lyrics)["lyrics"]

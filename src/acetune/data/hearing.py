@@ -206,7 +206,7 @@ class _Notes:
         try:
             with disk_errors(self._path):
                 self._path.parent.mkdir(exist_ok=True)
-            append_line(self._path, _line(note))
+            append_line(self._path, note_line(note))
             self._lines += 1
         except NotWritable as error:
             self._writable = False
@@ -216,7 +216,7 @@ class _Notes:
         """Write the notes anew if most of them are about audio that is gone."""
         kept = [note for sha256, note in self._by_hash.items() if sha256 in self._used]
         if self._writable and self._lines > 2 * len(kept):
-            write_bytes(self._path, b"".join(map(_line, kept)))
+            write_bytes(self._path, b"".join(map(note_line, kept)))
 
     def _read(self) -> Iterator[Heard]:
         """Yield the notes of this version; damaged lines are as good as none."""
@@ -234,7 +234,7 @@ class _Notes:
                 continue
 
 
-def _line(note: Heard) -> bytes:
+def note_line(note: Heard) -> bytes:
     """Return a note as one line."""
     return json.dumps(_to_json(note)).encode() + b"\n"
 

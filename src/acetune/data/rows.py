@@ -48,16 +48,15 @@ def to_track(row: Mapping[str, Json], where: str) -> Track:
     Raises:
         DataError: Naming `where` and the column if a value is of the wrong kind.
     """
-    known = {_FILE: _path, **_COLUMNS, _MARKS: _checked_marks}
     values: dict[str, Any] = {"seconds": 0.0}
-    for name, read in known.items():
+    for name, read in _READERS.items():
         if row.get(name) is not None:
             values[name] = _column(read, name, row[name], where)
     values = {name: value for name, value in values.items() if value is not None}
     if _FILE not in values:
         raise DataError("data.bad_column", where=where, column=_FILE, value=None)
     unread = [name for name in _MUSIC if name not in values and row.get(name) is not None]
-    extra = {name: value for name, value in row.items() if name not in known or name in unread}
+    extra = {name: value for name, value in row.items() if name not in _READERS or name in unread}
     values["path"] = values.pop(_FILE)
     marks = {
         name: mark
@@ -112,7 +111,7 @@ def _checked_marks(value: Json) -> dict[str, tuple[Mark, Json]]:
 
 def _checked_mark(value: Json) -> tuple[Mark, Json]:
     """Return one mark and its digest, if any."""
-    source = Source.__members__.get(str(value.get("source")).upper()) if isinstance(value, dict) else None
+    source = _SOURCES.get(str(value.get("source")).lower()) if isinstance(value, dict) else None
     if not isinstance(value, dict) or source is None:
         raise ValueError("no known source")
     confidence, origin = value.get("confidence"), value.get("origin")
@@ -144,7 +143,8 @@ def _column(read: Callable[[Json], object], name: str, value: Json, where: str) 
 def _path(value: Json) -> str:
     """Return a path that stays inside the data set's folder."""
     path = _text(value)
-    if not path or "\0" in path or PurePath(path).anchor or ".." in PurePath(path).parts:
+    place = PurePath(path)
+    if not path or "\0" in path or place.anchor or ".." in place.parts:
         raise ValueError("outside the folder")
     return path
 
@@ -241,5 +241,7 @@ _COLUMNS: Mapping[str, Callable[[Json], object]] = MappingProxyType(
         "audio_sha256": _text,
     }
 )
+_READERS: Mapping[str, Callable[[Json], object]] = {_FILE: _path, **_COLUMNS, _MARKS: _checked_marks}
+_SOURCES: Mapping[str, Source] = {source.name.lower(): source for source in Source}
 #: Every column that acetune writes itself.
-OWN_COLUMNS = frozenset({_FILE, _MARKS, *_COLUMNS})
+OWN_COLUMNS = frozenset(_READERS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,45 +41,70 @@ class AceStepTokenCounter:
     model: str = "ACE-Step 1.5"
 
     def too_long(self, songs: Sequence[tuple[Track, Mapping[str, str]]], models: Path) -> Mapping[int, list[Length]]:
-        """Return the texts that are cut; see `TokenCounter.too_long`.
-
-        A text of fewer bytes than tokens are read is never cut: each token stands for a byte at least.
-        """
+        """Return the texts that are cut; see `TokenCounter.too_long`."""
         from tokenizers import Tokenizer
 
         texts = [text for place, song in enumerate(songs) for text in _texts(place, *song) if _bytes(text) > text.limit]
         published = places.tokenizer_in((models / v.name / "tokenizer" for v in VARIANTS if not v.embedded), models)
         tokenizer = Tokenizer.from_file(str(published or tiny.tokenizer_file()))
         found: dict[int, list[Length]] = {}
-        for text, tokens in zip(texts, _counts(texts, tokenizer, exact=published is not None), strict=True):
-            if tokens > text.limit:
-                length = Length(text.name, tokens, text.limit, published is not None)  # type: ignore[arg-type]
-                found.setdefault(text.song, []).append(length)
+        for text, count in _long_ones(texts, tokenizer, exact=published is not None):
+            length = Length(text.name, count, text.limit, published is not None)  # type: ignore[arg-type]
+            found.setdefault(text.song, []).append(length)
         return found
 
 
 def _texts(place: int, track: Track, captions: Mapping[str, str]) -> list[_Text]:
     """Return what the model reads of a track."""
     prompts = {form: Prompt.of(track, caption, track.seconds) for form, caption in captions.items()}
-    texts = [_Text(place, form, prompt_text(prompt), TEXT_LIMIT) for form, prompt in prompts.items()]
-    return [*texts, _Text(place, "lyrics", lyric_text(prompts["caption"]), LYRIC_LIMIT)]
+    texts = [_Text(place, form, _whole(prompt_text(prompt)), TEXT_LIMIT) for form, prompt in prompts.items()]
+    return [*texts, _Text(place, "lyrics", _whole(lyric_text(prompts["caption"])), LYRIC_LIMIT)]
 
 
-def _counts(texts: Sequence[_Text], tokenizer: Tokenizer, *, exact: bool) -> list[int]:
-    """Return how many tokens each text has, or about how many."""
-    counts = [len(encoding) for encoding in tokenizer.encode_batch_fast([text.whole for text in texts])]
-    return counts if exact else [_estimate(text.whole, tokens) for text, tokens in zip(texts, counts, strict=True)]
+def _whole(text: str) -> str:
+    """Return a text without halves of characters, which no tokenizer takes."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _long_ones(texts: Sequence[_Text], tokenizer: Tokenizer, *, exact: bool) -> Iterator[tuple[_Text, int]]:
+    """Yield the texts that have more tokens than are read, with their tokens.
+
+    Counting thousands of lyrics takes seconds: most are ruled out by what their words have at most.
+    """
+
+    def told(text: _Text, tokens: int) -> int:
+        return tokens if exact else _estimate(text.whole, tokens)
+
+    bounds = zip(texts, _bounds(texts, tokenizer), strict=True)
+    left = [text for text, most in bounds if told(text, most) > text.limit]
+    counts = (len(encoding) for encoding in tokenizer.encode_batch_fast([text.whole for text in left]))
+    yield from ((text, told(text, n)) for text, n in zip(left, counts, strict=True) if told(text, n) > text.limit)
+
+
+def _bounds(texts: Sequence[_Text], tokenizer: Tokenizer) -> Iterator[int]:
+    """Yield for each text what it has at most: a token never reaches over a space into the word before.
+
+    A word counts as the larger of what it has with and without a space in front, and each line end as one.
+    """
+    words = list(dict.fromkeys(word for text in texts for word in text.whole.split()))
+    forms = ([f"{space}{word}" for word in words] for space in ("", " "))
+    counts = zip(*(tokenizer.encode_batch_fast(form, add_special_tokens=False) for form in forms), strict=True)
+    most = {word: max(len(alone), len(after)) for word, (alone, after) in zip(words, counts, strict=True)}
+    for text in texts:
+        spaces = sum(map(text.whole.count, "\n\t")) + text.whole.count("  ") + 1
+        yield sum(map(most.__getitem__, text.whole.split())) + spaces
 
 
 def _estimate(text: str, tokens: int) -> int:
     """Return about how many tokens a published tokenizer makes where the embedded one makes so many."""
-    other = sum(len(letter.encode("utf-8", "replace")) for letter in text if not letter.isascii())
+    other = len(text.encode("utf-8")) - len(text.encode("ascii", "ignore"))
     return round(_SHARE_OF_LATIN * max(0, tokens - other) + _SHARE_OF_BYTES * other)
 
 
 def _bytes(text: _Text) -> int:
-    """Return the bytes of a text in the form in which it is tokenised."""
-    return len(unicodedata.normalize("NFC", text.whole).encode("utf-8", "replace"))
+    """Return the bytes of a text in the form in which it is tokenised; each token stands for one at least."""
+    whole = text.whole if text.whole.isascii() else unicodedata.normalize("NFC", text.whole)
+    return len(whole.encode("utf-8"))
 
 
 COUNTER = AceStepTokenCounter()

@@ -20,8 +20,9 @@ import acetune
 from acetune import errors, recipe
 from acetune.cli.app import COMMANDS, GROUPS, build
 from acetune.cli.main import KNOB_COMMANDS, command_of, main
-from acetune.cli.options import Everywhere, take_everywhere, take_knobs
+from acetune.cli.options import PRESET, Everywhere, take_everywhere, take_knobs
 from acetune.families.acestep_v15.variants import CARD
+from acetune.planning import presets
 from acetune.planning.memory import training_bytes
 from world import make_home, tone
 
@@ -185,7 +186,8 @@ def parse(words: list[str]) -> None:
     command = command_of(rest)
     if command in KNOB_COMMANDS:
         knobs, rest = take_knobs(rest, command)
-        recipe.resolve([("document", knobs)])
+        named = presets.layers(knobs.pop(PRESET, ()))
+        recipe.resolve([*named, ("document", knobs)])
     found, context = get_command(build()), None
     while hasattr(found, "resolve_command"):
         context = Context(found, parent=context, info_name=found.name)

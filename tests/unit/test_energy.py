@@ -26,6 +26,16 @@ def test_onsets_are_counted(rate):
     assert onset_rate(beats(rate)) == pytest.approx(rate, abs=0.11)
 
 
+def test_soft_onsets_count_and_a_swell_is_none():
+    time = np.arange(10 * RATE) / RATE
+    pitch = 220 * 2 ** (np.floor(2 * time) % 5 / 5)
+    strokes = np.minimum(1, 12 * (2 * time % 1)) * np.sin(2 * np.pi * np.cumsum(pitch) / RATE)
+    pads = 0.3 * np.sin(2 * np.pi * 330 * time)
+
+    assert onset_rate((0.2 * (strokes + pads)).astype(np.float32)) == pytest.approx(2, abs=0.5)
+    assert onset_rate(swelling(20)) < 0.2
+
+
 def test_the_loudness_range_is_that_of_the_middle_parts():
     assert loudness_range(swelling(20, 60)) == pytest.approx(0.85 * 20, abs=1.2)
 

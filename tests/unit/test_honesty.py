@@ -219,7 +219,7 @@ def test_a_caption_without_a_voice_on_a_song_with_lyrics_is_doubted(caption, sai
     assert honesty.caption_voice(track(caption=caption, lyrics=SONG["en"], instrumental=True)) is None
 
 
-@pytest.mark.parametrize("caption", ["female vocals", "no vocals", "女声", "无人声"])
+@pytest.mark.parametrize("caption", ["female vocals, ボーカル", "no vocals, ボーカルなし", "女声", "无人声"])
 def test_english_and_chinese_voices_are_left_to_the_check_of_texts(caption):
     for values in ({"instrumental": True}, {"lyrics": SONG["en"]}):
         assert honesty.caption_voice(track(caption=caption, **values)) is None

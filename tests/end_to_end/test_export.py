@@ -80,7 +80,10 @@ def test_writing_and_reading_gives_the_adapter_back(trained: Path, tmp_path: Pat
         assert torch.equal(read.weights[name], wanted.to(getattr(torch, dtype)))
 
 
-@pytest.mark.parametrize("variant", ["tiny", "tiny-base", "tiny-xl"])
+@pytest.mark.parametrize(
+    "variant",
+    ["tiny", pytest.param("tiny-base", marks=pytest.mark.slow), pytest.param("tiny-xl", marks=pytest.mark.slow)],
+)
 def test_diffusers_generates_the_same_music_with_the_file_at_strength_one(
     variant: str, album: Path, home: Path, models: Path
 ) -> None:

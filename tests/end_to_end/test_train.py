@@ -23,8 +23,14 @@ from acetune.run import Run
     "changes",
     [
         {},
-        {"model__variant": "tiny-base", "adapter__dropout": 0.2, "data__accumulation": 2, "data__tags_share": 0.5},
-        {"model__variant": "tiny-xl", "adapter__targets": "attention+mlp", "adapter__rslora": True},
+        pytest.param(
+            {"model__variant": "tiny-base", "adapter__dropout": 0.2, "data__accumulation": 2, "data__tags_share": 0.5},
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            {"model__variant": "tiny-xl", "adapter__targets": "attention+mlp", "adapter__rslora": True},
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_resuming_continues_to_the_bit(recipe: Recipes, home: Path, changes: dict[str, object]) -> None:

@@ -228,6 +228,16 @@ def test_undo_is_refused_where_somebody_changed_the_same_column_since(songs):
     assert len(read_entries(songs)) == 1
 
 
+def test_a_change_whose_every_place_was_changed_since_is_not_passed_over_for_an_older_one(songs):
+    edit(songs, "set", "bpm", "99")
+    edit(songs, "set", "caption", "warm piano", tracks=["a.mp3"])
+    by_hand(songs, 0, caption="mine")
+
+    with pytest.raises(DataError, match=r"a\.mp3 \(caption\)"):
+        undo(songs)
+    assert [track.bpm for track in load(songs).tracks] == [99.0, 99.0, 99.0]
+
+
 def test_undo_may_keep_what_somebody_changed_since(songs):
     edit(songs, "set", "caption", "warm piano")
     by_hand(songs, 1, caption="mine")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from acetune.errors import SettingError
+
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder that holds the songs.", show_default=False)]
 Dataset = Annotated[
     Path | None,
@@ -22,7 +24,13 @@ Name = Annotated[str | None, typer.Option("--name", help="Name of the run; else 
 
 
 def text_or_file(text: str) -> str:
-    """Return a text, read from a file where it names one."""
-    if "\n" in text or not text.endswith((".txt", ".lrc")) or not Path(text).is_file():
+    """Return a text, read from a file where it names one.
+
+    Raises:
+        SettingError: If it names a text file that is not there.
+    """
+    if "\n" in text or not text.endswith((".txt", ".lrc")):
         return text
+    if not Path(text).is_file():
+        raise SettingError("cli.no_text", path=text)
     return Path(text).read_text(encoding="utf-8-sig")

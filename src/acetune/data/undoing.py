@@ -78,9 +78,10 @@ def _undone(manifest: Manifest, entry: Entry) -> Undone:
 
 
 def _is_there(manifest: Manifest, entry: Entry) -> bool:
-    """Whether anything of a change is still in the data set."""
-    in_rows = any(has_change(cells, change) for _, cells, change in _rows(manifest, entry))
-    return in_rows or has_change(history.settings_of(manifest), entry.settings)
+    """Whether a change was made: its columns are not all as they were before it, whoever changed them since."""
+    states = [(cells, change) for _, cells, change in _rows(manifest, entry)]
+    states.append((history.settings_of(manifest), entry.settings))
+    return any(has_change(cells, change) or conflicts(cells, change) for cells, change in states)
 
 
 def _check_unchanged(manifest: Manifest, entry: Entry) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 #: Longer answers are cut: no description of a song needs as much.
-LONGEST: Final = 100_000
+LONGEST: Final = 40_000
 #: Places where an object may begin that are tried.
 _TRIES: Final = 20
 

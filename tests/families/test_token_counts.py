@@ -54,6 +54,11 @@ def test_tokens_are_those_of_the_whole_prompt(published):
     assert (said.limit, said.exact) == (TEXT_LIMIT, True)
 
 
+@pytest.mark.parametrize("caption", ["a\n" * 140, "a  " * 140, "a\t" * 140])
+def test_many_short_lines_are_counted(caption, published):
+    assert counted(published, caption)["caption"].tokens > TEXT_LIMIT
+
+
 def test_half_a_character_counts_as_one(published):
     assert counted(published, "\ud800" * 300)["caption"].tokens > TEXT_LIMIT
 

@@ -13,21 +13,23 @@ import soundfile
 
 from acetune import data
 from acetune.audio import files
+from acetune.audio.signal import resample
 from acetune.audio.songs import demo_songs, render
 from acetune.cli.main import main
+from acetune.data.checks import unread
 from acetune.data.findings import SEVERITIES
 from acetune.data.scan import scan
 from acetune.errors import DataError, Stopped
 from acetune.events import Job, Noticed, Progress
 from encoder import encode
 
-RATE = 48_000
+RATE = 32_000
 
 
 @pytest.fixture(scope="module")
 def audio():
     """Three short songs."""
-    return [render(song)[: 11 * RATE] for song in demo_songs()[:3]]
+    return [resample(render(song), 48_000, RATE)[: 11 * RATE] for song in demo_songs()[:3]]
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +118,27 @@ def test_a_file_that_is_too_short_for_a_track_is_an_error(songs):
     assert found(songs) == [("blip.wav", "check.too_short")]
 
 
+REASONS = [
+    DataError("audio.unreadable", path="a", cause="broken"),
+    DataError("audio.truncated", path="a", readable="1.0", announced="2.0"),
+    DataError("audio.empty", path="a"),
+    DataError("audio.not_finite", path="a"),
+    DataError("data.not_readable", path="a", cause="denied"),
+    DataError("data.too_short", path="a", seconds=0.1, least=0.5),
+    DataError("workers.crashed", item="a"),
+    DataError("workers.slow", item="a", seconds=600),
+]
+
+
+@pytest.mark.parametrize("reason", REASONS, ids=lambda reason: reason.code)
+def test_every_reason_not_to_be_read_is_a_finding_with_words(reason):
+    finding = unread("a.mp3", reason)
+
+    assert (finding.severity, finding.track) == ("error", "a.mp3")
+    assert finding.code.startswith("check.")
+    assert finding.message() and finding.remedy("zh")
+
+
 def test_a_song_that_was_added_since_the_scan_is_told(songs, audio):
     files.write(songs / "new.wav", audio[0][: 4 * RATE], RATE)
 
@@ -130,8 +153,8 @@ def test_a_song_that_was_replaced_since_the_scan_is_told(songs, audio):
 
 def test_twins_are_found_by_bytes_by_sound_and_by_name(songs, audio):
     (songs / "copy.flac").write_bytes((songs / "a.flac").read_bytes())
-    encode(songs / "other.mp3", audio[1])
-    encode(songs / "C.ogg", audio[2][3 * RATE :])
+    encode(songs / "other.mp3", audio[1], RATE)
+    encode(songs / "C.ogg", audio[2][3 * RATE :], RATE)
     for name in ("copy", "other", "C"):
         (songs / f"{name}.json").write_text('{"caption": "quiet pads", "instrumental": true}')
     scan(songs)
@@ -145,6 +168,15 @@ def test_twins_are_found_by_bytes_by_sound_and_by_name(songs, audio):
     }
 
 
+def test_a_twin_names_the_earliest_of_its_kind(songs, audio):
+    (songs / "d.flac").write_bytes((songs / "a.flac").read_bytes())
+    encode(songs / "e.mp3", audio[0], RATE)
+    scan(songs)
+    named = {f.code: f.params["other"] for f in data.check(songs, workers=0).findings if "other" in f.params}
+
+    assert named == {"check.same_file": "a.flac", "check.same_recording": "a.flac"}
+
+
 def test_a_second_check_decodes_nothing(songs):
     heard: list[object] = []
     result = data.check(songs, workers=0, job=Job(heard.append))
@@ -153,8 +185,8 @@ def test_a_second_check_decodes_nothing(songs):
     assert heard == []
 
 
-@pytest.mark.parametrize("damage", ["delete", "half a line", "no json", "newer"])
-def test_the_notes_may_be_lost_or_damaged(damage, songs):
+@pytest.mark.parametrize(("damage", "again"), [("delete", 3), ("half a line", 2), ("no json", 0), ("newer", 3)])
+def test_the_notes_may_be_lost_or_damaged(damage, again, songs):
     first = data.check(songs, workers=0)
     notes = songs / ".acetune" / "heard.jsonl"
     lines = notes.read_bytes()
@@ -167,8 +199,10 @@ def test_the_notes_may_be_lost_or_damaged(damage, songs):
         notes.unlink()
     else:
         notes.write_bytes(contents[damage])
+    heard: list[object] = []
 
-    assert data.check(songs, workers=0) == first
+    assert data.check(songs, workers=0, job=Job(heard.append)) == first
+    assert len([event for event in heard if isinstance(event, Progress)]) == again
 
 
 def test_notes_about_songs_that_are_gone_are_dropped_in_the_end(songs):

@@ -7,7 +7,7 @@ import pytest
 
 from acetune.audio import files
 from acetune.audio.faults import cutoff, examine
-from acetune.audio.signal import silent_ends
+from acetune.audio.signal import resample, silent_ends
 from acetune.audio.songs import demo_songs, render
 from encoder import encode
 
@@ -111,6 +111,13 @@ def test_the_low_pass_of_an_encoder_is_found(kbps, low, high, tmp_path):
     song = encode(tmp_path / "song.mp3", render(demo_songs()[1]), kbps=kbps)
 
     assert low <= cutoff(files.read(song).mean(axis=1), RATE) <= high
+
+
+@pytest.mark.parametrize("rate", [22_050, 32_000, 44_100])
+def test_the_wall_of_the_sample_rate_is_no_fault(rate):
+    song = resample(render(demo_songs()[1]), RATE, rate)
+
+    assert cutoff(song.mean(axis=1), rate) is None
 
 
 @pytest.mark.parametrize("audio", [sine(440), sine(9000), np.zeros((RATE, 2), np.float32)], ids=["low", "high", "none"])

@@ -115,6 +115,12 @@ def test_bits_are_compared_where_two_songs_overlap(offset, frames):
     assert (rate == 0) == (offset == 10)
 
 
+def test_frames_that_say_nothing_are_not_compared():
+    words = np.array([1, 0, 0, 0, 7], np.uint32)
+
+    assert bit_errors(words, np.array([1, 0, 5, 0, 7], np.uint32), 0) == (0.0, 2)
+
+
 def test_thousands_of_songs_are_searched_at_once():
     rng = np.random.default_rng(0)
     songs = [rng.integers(1, 2**32, 400, dtype=np.uint32) for _ in range(2000)]

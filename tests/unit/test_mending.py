@@ -14,7 +14,7 @@ import soundfile
 from acetune.audio import files
 from acetune.audio.faults import examine
 from acetune.audio.loudness import loudness, true_peak
-from acetune.audio.signal import peak_normalise
+from acetune.audio.signal import peak_normalise, resample
 from acetune.audio.songs import demo_songs, render
 from acetune.cli.main import main
 from acetune.data import manifest as manifests
@@ -25,7 +25,7 @@ from acetune.errors import DataError, Stopped
 from acetune.events import Job, Noticed, Progress
 from encoder import encode
 
-RATE = 48_000
+RATE = 24_000
 ROW = {
     "caption": "dreamy pop", "lyrics": "[verse]\nla la\nlo lo\nli li", "line_times": [0.5, 2.5, 5.0, 6.0], "bpm": 97.5,
     "keyscale": "Eb minor", "language": "en", "repeats": 3, "owner": "me", "mood": ["calm", 7], "excluded": False,
@@ -39,7 +39,7 @@ def still(seconds):
 @pytest.fixture(scope="module")
 def song():
     """Three seconds of a song whose peaks leave room."""
-    audio = render(demo_songs()[4])[RATE : 4 * RATE]
+    audio = resample(render(demo_songs()[4])[48_000 : 4 * 48_000], 48_000, RATE)
     return 0.3 * np.tanh(4 * audio).astype(np.float32)
 
 
@@ -53,7 +53,7 @@ def make(tmp_path, song):
             path = folder / name.replace("__", "/").replace("_", ".")
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.suffix in (".mp3", ".m4a"):
-                encode(path, audio)
+                encode(path, audio, RATE, kbps=96)
             else:
                 files.write(path, audio, RATE)
         scan(folder)

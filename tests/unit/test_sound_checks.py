@@ -36,17 +36,17 @@ FAULTS = {
     "check.dead_channel": (lambda a: a * np.array([1, 0.001], np.float32), RATE),
     "check.polarity": (lambda a: a * np.array([1, -1], np.float32), RATE),
     "check.low_rate": (lambda a: a, 22_050),
-    "check.silent_ends": (lambda a: np.concatenate([still(1), a, still(6)]), RATE),
-    "check.mostly_silent": (lambda a: np.concatenate([a[: 2 * RATE], 1e-5 * a]), RATE),
-    "check.silent": (lambda a: np.concatenate([a[: RATE // 5], 1e-5 * a[RATE // 2 :]]), RATE),
+    "check.silent_ends": (lambda a: np.concatenate([a, still(5.2)]), RATE),
+    "check.mostly_silent": (lambda a: np.concatenate([a[:RATE], 1e-5 * a]), RATE),
+    "check.silent": (lambda a: np.concatenate([a[: RATE // 10], 1e-5 * a[RATE // 2 :]]), RATE),
     "check.zeros": (lambda a: np.concatenate([a[: RATE // 4], still(12)]), RATE),
 }
 
 
 @pytest.fixture(scope="module")
 def clean():
-    """Six seconds of each of the eight songs of the demo."""
-    return {song.stem: render(song)[: 6 * RATE] for song in demo_songs()}
+    """Four seconds of each of the eight songs of the demo."""
+    return {song.stem: render(song)[: 4 * RATE] for song in demo_songs()}
 
 
 def heard(audio, rate=RATE):
@@ -151,7 +151,7 @@ def test_a_signal_that_denies_what_a_file_says_is_told(field, said, source, gues
     assert [finding.code for finding in sound_findings(track, note)] == ([expected] if told else [])
 
 
-@pytest.mark.parametrize("score", demo_songs()[:4], ids=lambda score: score.stem)
+@pytest.mark.parametrize("score", demo_songs()[:2], ids=lambda score: score.stem)
 def test_estimators_agree_with_the_scores(score, tmp_path):
     files.write(tmp_path / "song.wav", render(score), RATE)
     note = hearing.read_note(hear(json.dumps([str(tmp_path / "song.wav"), True])))

@@ -24,6 +24,8 @@ _WALL_DB = 30.0
 #: What lies further below the loudest band is noise of a codec or of a quantiser, not music that ends there.
 _MUSIC_DB = 60.0
 _LOWEST_WALL_HZ = 4000
+#: Above this part of the spectrum a wall is that of the sample rate itself.
+_OWN_WALL = 0.9
 
 Levels = npt.NDArray[np.float64]
 
@@ -92,7 +94,7 @@ def cutoff(mono: Samples, rate_hz: int) -> float | None:
     falls = levels[:-2] - after[2:]
     music = levels[:-2] > levels.max() - _MUSIC_DB
     walls = np.flatnonzero((falls > _WALL_DB) & music)
-    walls = walls[walls >= _LOWEST_WALL_HZ // _BAND_HZ - 1]
+    walls = walls[(walls >= _LOWEST_WALL_HZ // _BAND_HZ - 1) & (walls + 1 < _OWN_WALL * rate_hz / 2 / _BAND_HZ)]
     if not len(walls):
         return None
     last = walls[walls - np.arange(len(walls)) == walls[0]][-1]  # the fall begins up to two bands before the wall

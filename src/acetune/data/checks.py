@@ -71,8 +71,8 @@ def check(
     heard: Mapping[str, Heard] = {}
     findings: list[Finding] = []
     if audio:
-        heard, unread = _listen(manifest, used, job, workers)
-        findings += unread
+        heard, broken = _listen(manifest, used, job, workers)
+        findings += broken
         findings += _sound(used, heard)
         findings += () if tracks else _unlisted(manifest, job)
     findings += _words(manifest, used, heard, Workspace.at(home).models)
@@ -89,7 +89,7 @@ def _listen(
     there = [track for track in songs if track not in missing]
     heard, failed = hear_all(manifest, there, job, workers)
     gone = (Finding.of("error", track.path, DataError("check.missing")) for track in missing)
-    return heard, [*gone, *(_unread(path, error) for path, error in failed.items())]
+    return heard, [*gone, *(unread(path, error) for path, error in failed.items())]
 
 
 def _sound(tracks: Sequence[Track], heard: Mapping[str, Heard]) -> Iterator[Finding]:
@@ -117,7 +117,7 @@ def _unlisted(manifest: Manifest, job: Job) -> Iterator[Finding]:
     listed = {track.path for track in _all_tracks(manifest)}
     files = {str(file): name for file in listing.audio if (name := listing.name(file)) not in listed}
     new, refused = measure_all(files, Job(stop_requested=job.stop_requested), STAGE)
-    yield from (_unread(name, error) for name, error in refused.items())
+    yield from (unread(name, error) for name, error in refused.items())
     yield from (Finding.of("warning", name, DataError("check.not_listed")) for name in new)
 
 
@@ -127,8 +127,12 @@ def _all_tracks(manifest: Manifest) -> Iterable[Track]:
     return whole.tracks if whole else manifest.tracks
 
 
-def _unread(path: str, error: AcetuneError) -> Finding:
+def unread(path: str, error: AcetuneError) -> Finding:
     """Return the finding about a file that cannot be read."""
     code = _UNREADABLE.get(error.code)
-    problem = DataError("check.unreadable", cause=error.message()) if code is None else DataError(code, **error.params)
+    problem = (
+        DataError("check.unreadable", cause=error.message().rstrip("."))
+        if code is None
+        else DataError(code, **error.params)
+    )
     return Finding.of("error", path, problem, str(error.params.get("cause", "")) or None)

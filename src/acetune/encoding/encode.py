@@ -13,6 +13,7 @@ from acetune.audio import signal
 from acetune.audio.signal import Samples
 from acetune.data import manifest as manifests
 from acetune.data.manifest import Manifest
+from acetune.data.sound_checks import SILENT_SHARE
 from acetune.data.track import Skipped, Track
 from acetune.encoding import uses
 from acetune.encoding.adoption import Adoption, latents_of
@@ -29,8 +30,6 @@ from acetune.workspace import Workspace
 if TYPE_CHECKING:
     from torch import Tensor
 
-#: A track with a larger share of silent frames is refused.
-SILENT_SHARE = 0.95
 #: What the encoders work at.
 RATE_HZ = 48_000
 

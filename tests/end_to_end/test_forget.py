@@ -10,6 +10,7 @@ import torch
 from probing import collector
 
 import acetune
+from acetune import files
 from acetune.data import manifest as manifests
 from acetune.data.editing import edit
 from acetune.data.history import read_entries
@@ -241,6 +242,22 @@ def test_a_list_of_parts_that_was_half_written_is_gone_on_with(songs: Path, home
     uses.record(cache, [wanted])
 
     assert forget(songs, "b.flac", home=home).parts == 3
+
+
+def test_what_annotators_keep_of_a_song_is_deleted(songs: Path, home: Path) -> None:
+    (songs / "b.flac").rename(songs / "Nobody - Nothing.flac")
+    scan(songs)
+    sha256 = traces_of(songs, "Nobody - Nothing.flac").sha256
+    kept = home / "annotation" / "lrclib"
+    for name, artist in (("mine", "Nobody"), ("other", "Somebody")):
+        asked = {"artist_name": artist, "track_name": "Nothing", "duration": "2"}
+        files.write_json(kept / f"{name}.json", {"asked": asked, "answer": {"plainLyrics": "la"}})
+    (kept / "damaged.json").write_text("{")
+    files.write_text(home / "annotation" / "vectors" / "model" / f"{sha256}-plan.safetensors", "")
+    done = forget(songs, "Nobody - Nothing.flac", home=home)
+
+    assert len(done.heard) == 2
+    assert sorted(path.name for path in (home / "annotation").rglob("*.*")) == ["damaged.json", "other.json"]
 
 
 def test_pruning_everything_takes_the_lists_along(songs: Path, home: Path) -> None:

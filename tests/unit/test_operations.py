@@ -123,6 +123,21 @@ def test_times_of_lines_go_with_their_lines():
 
 
 @pytest.mark.parametrize(
+    ("words", "origin"),
+    [
+        (("replace", "lyrics", "two", "zwei"), "lrclib"),
+        (("append", "lyrics", "mine"), "lrclib"),
+        (("set", "lyrics", "[Verse]\nOne\nmine\ntwo"), "lrclib"),
+        (("set", "lyrics", "all of this is mine"), None),
+    ],
+)
+def test_lyrics_that_must_not_leave_are_known_for_that_after_an_edit(words, origin):
+    track = SONG.with_value("lyrics", "[verse]\none\ntwo", Mark(Source.FILE, 0.9, "lrclib"), overwrite=True)
+
+    assert done(*words, track=track).provenance["lyrics"] == Mark(Source.USER, origin=origin)
+
+
+@pytest.mark.parametrize(
     ("words", "code"),
     [
         (("sett", "caption", "x"), "edit.no_operation"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +24,8 @@ from acetune.events import Job, Json
 ADDRESS: Final = "https://lrclib.net"
 #: What `Mark.origin` says of lyrics from there.
 ORIGIN: Final = "lrclib"
+#: Folder of what was asked and answered, inside of what annotators keep.
+LYRICS: Final = "lrclib"
 #: Its own rule for a match: the length may differ by so much.
 TOLERANCE_SECONDS: Final = 2.0
 
@@ -95,6 +97,22 @@ class Lrclib:
         return _answer(reply, self.address)
 
 
+def kept_about(cache: Path, title: Title) -> Iterator[Path]:
+    """Yield the answers about a song that earlier requests left, whatever album or length was asked for.
+
+    Args:
+        cache: Folder of answers and misses.
+        title: Of the song.
+    """
+    for kept in sorted(cache.glob("*.json")):
+        asked = _content(kept).get("asked")
+        if isinstance(asked, dict) and (asked.get("artist_name"), asked.get("track_name")) == (
+            title.artist,
+            title.title,
+        ):
+            yield kept
+
+
 def _answer(reply: Reply, address: str) -> Json:
     """Return the object of a reply; None where there are no lyrics.
 
@@ -114,17 +132,21 @@ def _answer(reply: Reply, address: str) -> Json:
 
 def _read(kept: Path) -> Mapping[str, Any] | None:
     """Return what an earlier request left; None where there was none, or it missed long ago."""
-    if not kept.is_file():
-        return None
-    try:
-        known = files.read_json(kept)
-    except CorruptFile:
-        return None
-    if not isinstance(known, dict) or "answer" not in known:
+    known = _content(kept)
+    if "answer" not in known:
         return None
     asked = known.get("time")
     is_fresh = isinstance(asked, float) and 0 <= time.time() - asked < _MISS_SECONDS
     return known if known["answer"] is not None or is_fresh else None
+
+
+def _content(kept: Path) -> Mapping[str, Any]:
+    """Return what stands in a file of this folder; nothing where it is not there or damaged."""
+    try:
+        known = files.read_json(kept) if kept.is_file() else {}
+    except CorruptFile:
+        return {}
+    return known if isinstance(known, dict) else {}
 
 
 def _found(answer: Mapping[str, Json], seconds: float) -> Found | None:

@@ -9,7 +9,7 @@ from typing import Final
 
 from acetune.annotation.annotator import Guess, Listen, Setup, Song
 from acetune.annotation.endpoint import is_address
-from acetune.annotation.lrclib import ADDRESS, LIMITS, ORIGIN, Found, Lrclib
+from acetune.annotation.lrclib import ADDRESS, LIMITS, LYRICS, ORIGIN, Found, Lrclib
 from acetune.annotation.sections import with_sections
 from acetune.annotation.titles import title_of
 from acetune.data.lrc import TimedLyrics, parse_lrc
@@ -43,7 +43,7 @@ class OnlineLyricsAnnotator:
     def opened(self, setup: Setup, job: Job) -> Iterator[Listen]:
         """Yield a function that looks for the lyrics of a song."""
         address = setup.model_ids.get(_NAME, ADDRESS).rstrip("/")
-        yield partial(_listen, Lrclib(address, setup.cache / "lrclib", job, LIMITS), [])
+        yield partial(_listen, Lrclib(address, setup.cache / LYRICS, job, LIMITS), [])
 
 
 def _listen(collection: Lrclib, failures: list[str], song: Song) -> Mapping[str, Guess]:

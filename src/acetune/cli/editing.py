@@ -261,7 +261,7 @@ def _forgotten_lines(seen: Forgotten, words: Words) -> list[str]:
     """Return what is removed, and the runs in the end."""
     traces = seen.traces
     counts = {"changes": traces.changes, "notes": traces.notes, "copies": len(traces.copies), "parts": seen.parts}
-    lines = [words("would_forget", path=traces.path, **counts, size=amount(seen.bytes))]
+    lines = [words("would_forget", path=traces.path, **counts, size=amount(seen.bytes), heard=len(seen.heard))]
     lines += [words("would_delete", path=path) for path in seen.deleted]
     runs = [words(f"used_{run.part}", run=run.run, folder=run.folder, adapters=len(run.adapters)) for run in seen.runs]
     return [*lines, words("runs_that_used" if runs else "no_runs", count=len(runs)), *runs]

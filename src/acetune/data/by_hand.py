@@ -11,23 +11,31 @@ from acetune.data.fields import read_tags
 from acetune.data.lrc import TimedLyrics, is_sung, times_for
 from acetune.data.track import DESCRIPTION, Mark, Source, Track
 
-_USER: Final = Mark(Source.USER)
 _DEFAULTS: Final[Mapping[str, Any]] = MappingProxyType({field.name: field.default for field in fields(Track)})
 
 
-def with_field(track: Track, name: str, value: Any) -> Track:
+def with_field(track: Track, name: str, value: Any, *, derived: bool = False) -> Track:
     """Return a track whose field a person gave this value; None makes it missing, or what it is by default.
 
-    Times of lyric lines stay where they hold for the new lyrics too.
+    Times of lyric lines stay where they hold for the new lyrics too. Where the old value had to be minded for where it
+    came from, one that still has half of its words must be, too.
+
+    Args:
+        track: As it is.
+        name: Of the field.
+        value: The new value.
+        derived: Whether it was made from the old one, so that it comes from the same place.
     """
     if name == "lyrics" and track.line_times is not None:
-        track = with_field(track, "line_times", _times(track, value))
+        track = with_field(track, "line_times", _times(track, value), derived=True)
     extra = MappingProxyType({column: said for column, said in track.extra.items() if column != name})
     marks = {field: mark for field, mark in track.provenance.items() if field != name}
     if value is None:
         value = _DEFAULTS[name]
     elif name in DESCRIPTION:
-        marks[name] = _USER
+        old = track.provenance.get(name)
+        comes_from = old is not None and (derived or _words_kept(getattr(track, name), value))
+        marks[name] = Mark(Source.USER, origin=old.origin if old is not None and comes_from else None)
     return replace(track, **{name: value, "extra": extra, "provenance": MappingProxyType(marks)})
 
 
@@ -45,7 +53,13 @@ def with_text(track: Track, name: str, change: Callable[[str], str]) -> Track:
         changed = MappingProxyType({kind: said for kind, text in value.items() if (said := change(text).strip())})
     else:
         changed = change(value).strip()
-    return track if changed == value else with_field(track, name, changed or None)
+    return track if changed == value else with_field(track, name, changed or None, derived=True)
+
+
+def _words_kept(old: object, new: object) -> bool:
+    """Whether at least half of the words of a text stood in an earlier one."""
+    before, after = (set(str(text).casefold().split()) for text in (old, new))
+    return 2 * len(before & after) >= len(after) > 0
 
 
 def _times(track: Track, lyrics: str | None) -> tuple[float, ...] | None:

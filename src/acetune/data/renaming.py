@@ -17,15 +17,13 @@ from acetune.data.editing import check_unchanged
 from acetune.data.history import Entry
 from acetune.data.manifest import Manifest
 from acetune.data.moving import Move
-from acetune.data.names import free_name, safe_stem
+from acetune.data.names import ORIGINAL_NAME, free_name, safe_stem
 from acetune.data.selection import select
 from acetune.data.sidecars import Siblings, same
 from acetune.data.track import Track
 from acetune.errors import DataError, SettingError
 from acetune.files import DEVICE_NAMES, content_hash
 
-#: Column that keeps what a file was called first.
-ORIGINAL_NAME: Final = "original_name"
 #: What a pattern may name.
 _PARTS: Final = ("stem", "number", "hash", "genre", "bpm", "keyscale", "language")
 _DIGITS_OF_HASH = 8

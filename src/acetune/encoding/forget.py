@@ -5,14 +5,19 @@ Adapters cannot be made to forget: the runs that used the song are listed, and a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from acetune.annotation.annotate import default_setup
+from acetune.annotation.lrclib import LYRICS, kept_about
+from acetune.annotation.titles import title_of
 from acetune.data.purging import Traces, purge, traces_of
 from acetune.encoding import uses
 from acetune.encoding.cache import Cache, Entry
 from acetune.errors import CorruptFile, DataError
 from acetune.events import Job
+from acetune.files import disk_errors
 from acetune.run import Run
 from acetune.workspace import Workspace
 
@@ -42,6 +47,7 @@ class Forgotten:
         traces: What the data set knew.
         parts: How many encoded parts of the cache were only this song's.
         bytes: Their size.
+        heard: Files that annotators keep of it in the workspace: vectors, downloaded lyrics.
         deleted: The song's files, where they were to be deleted.
         runs: The runs that used it, the oldest first.
     """
@@ -49,6 +55,7 @@ class Forgotten:
     traces: Traces
     parts: int
     bytes: int
+    heard: tuple[Path, ...]
     deleted: tuple[Path, ...]
     runs: tuple[Lineage, ...]
 
@@ -62,7 +69,9 @@ def forget(
     home: str | Path | None = None,
     job: Job | None = None,
 ) -> Forgotten:
-    """Remove a song's row, results, history, notes and encoded parts; this cannot be taken back.
+    """Remove everything that is kept of a song but its adapters; this cannot be taken back.
+
+    That is its row, results, history, notes and encoded parts, and what annotators keep in the workspace.
 
     Args:
         dataset: Folder of the data set.
@@ -82,14 +91,27 @@ def forget(
     traces = traces_of(dataset, track)
     cache = Cache(workspace.cache)
     only = () if traces.sha256 is None or traces.twins else uses.used_only_by(cache, traces.sha256)
+    heard = tuple(_heard(default_setup(home).cache, Path(dataset) / traces.path, traces.sha256))
     runs = () if traces.sha256 is None else _lineage(workspace, traces.sha256, job)
     _tell(traces, cache, job, stays=bool(traces.files) and not delete_audio)
     if not dry_run:
         if traces.sha256 is not None and not traces.twins:
             uses.delete(cache, traces.sha256, only)
+        for file in heard:
+            with disk_errors(file):
+                file.unlink(missing_ok=True)
         purge(dataset, traces, delete_audio=delete_audio)
     size = sum(entry.bytes for entry in only)
-    return Forgotten(traces, len(only), size, traces.files if delete_audio else (), runs)
+    return Forgotten(traces, len(only), size, heard, traces.files if delete_audio else (), runs)
+
+
+def _heard(folder: Path, audio: Path, sha256: str | None) -> Iterator[Path]:
+    """Yield what annotators keep of a song: files named by its audio, and lyrics that were downloaded by its title."""
+    if sha256 is not None:
+        yield from sorted(path for path in folder.rglob(f"*{sha256}*") if path.is_file())
+    title = title_of(audio)
+    if title is not None:
+        yield from kept_about(folder / LYRICS, title)
 
 
 def _lineage(workspace: Workspace, sha256: str, job: Job) -> tuple[Lineage, ...]:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from acetune import catalog, recipe
-from acetune.recipe import ALIASES, SHORT_NAMES, FamilySection, Recipe
+from acetune.recipe import ALIASES, SHORT_NAMES, Recipe
+from acetune.sections import FamilySection
 
 CEILING = 90
 UNITS = {"", "s", "crops", "steps", "GB"}

@@ -21,7 +21,8 @@ from acetune.data.track import DESCRIPTION, Source, Track
 from acetune.errors import MissingDependency, UserError
 from acetune.events import Job
 from acetune.formats.format import write_checked
-from acetune.recipe import OptimSection, family_of
+from acetune.recipe import family_of
+from acetune.sections import OptimSection
 from acetune.training.updater import numbers_of, put_back, tensors_of
 
 GUIDE = (Path(__file__).resolve().parents[1] / "docs" / "extending.md").read_text(encoding="utf-8")

@@ -1,7 +1,6 @@
-"""Every knob, declared once.
+"""A recipe: all knobs of one training, and how it is made of layers, read, written and compared.
 
-From these declarations come YAML files, command-line flags, forms, node inputs and the reference page. A knob says
-what it does, its unit and range, and whether it may change when a run is resumed.
+The knobs are declared in `acetune.sections` and, for those of one family only, in its own module.
 """
 
 from __future__ import annotations
@@ -18,16 +17,25 @@ from acetune.errors import SettingError
 from acetune.knobs import (
     Knob,
     Section,
-    Words,
     build,
     flatten,
     from_yaml,
-    knob,
     knobs_of,
     merge,
     nest,
     renamed,
     to_yaml,
+)
+from acetune.sections import (
+    AdapterSection,
+    ComputeSection,
+    DataSection,
+    FamilySection,
+    GuardSection,
+    ModelSection,
+    ObjectiveSection,
+    OptimSection,
+    ScheduleSection,
 )
 
 #: Layout of recipe.yaml; newer files are refused.
@@ -67,119 +75,6 @@ ALIASES = {
 
 #: Every other name of a knob, in snake case.
 _NAMES = {short.replace("-", "_"): name for short, name in SHORT_NAMES.items()} | ALIASES
-
-
-class ModelSection(Section):
-    """Which network is tuned."""
-
-    variant: str = knob("tiny", "Trained checkpoint to start from (`acetune models ls` lists them).")
-    path: str | None = knob(None, "Folder or file with its weights, where it is not in a usual place.", free=True)
-
-
-class DataSection(Section):
-    """Which songs, and how they are cut and grouped."""
-
-    dataset: str = knob("", "Folder of songs that `acetune scan` has read.", free=True)
-    max_seconds: float = knob(240.0, "Songs are encoded up to this length.", unit="s", ge=1, le=600)
-    normalise: Literal["none", "peak"] = knob("none", "Loudness treatment before encoding; peak is -1 dBFS.")
-    crop_seconds: float = knob(60.0, "Longest window of a song in one example.", unit="s", gt=0, le=600)
-    batch_size: int = knob(1, "Crops in one micro-batch.", unit="crops", ge=1, le=512)
-    accumulation: int = knob(1, "Micro-batches in one step.", ge=1, le=4096)
-    holdout: float | None = knob(
-        None, "Held out for validation: a share below 1, a number of songs from 1 on, 0 for none.", ge=0
-    )
-    latents: Literal["mean", "sample"] = knob(
-        "sample", "Encoder's mean, or a fresh draw of its distribution at each visit.", expert=True
-    )
-    tags_share: float = knob(0.1, "Share of visits that use a track's tags in place of its caption.", ge=0, le=1)
-    seed: int = knob(42, "Every random draw of a run follows from it.", ge=0, le=2**63 - 1)
-
-
-class AdapterSection(Section):
-    """What is trained."""
-
-    kind: Literal["lora"] = knob("lora", "Kind of adapter.")
-    rank: int = knob(64, "Rank of each weight change (r, dim).", ge=1, le=1024)
-    alpha: float = knob(64.0, "Strength before division by the rank; scale = alpha / rank.", gt=0, le=8192)
-    rslora: bool = knob(False, "Scale by alpha / sqrt(rank) (arXiv:2312.03732).", expert=True)
-    dropout: float = knob(0.0, "Chance that an adapter input is dropped.", ge=0, lt=1)
-    targets: Words = knob("attention", "attention, attention+mlp, self, cross, or module names separated by commas.")
-
-
-class ObjectiveSection(Section):
-    """What the network is asked to do."""
-
-    timesteps: Literal["auto", "acestep", "turbo8", "logit_normal", "uniform"] = knob(
-        "auto", "How t is drawn; auto is what the variant was trained with."
-    )
-    condition_dropout: float | None = knob(
-        None, "Chance that a crop is shown without its conditions; empty is what the variant was trained with.",
-        ge=0, le=1,
-    )  # fmt: skip
-    weighting: Literal["none", "min_snr"] = knob("none", "Weight of an error by its t.", expert=True)
-    min_snr_gamma: float = knob(5.0, "Cap of the signal-to-noise ratio for min_snr.", gt=0, le=100, expert=True)
-
-
-class OptimSection(Section):
-    """How weights are updated."""
-
-    name: str = knob("adamw", "Optimizer: adamw, adamw-8bit, adafactor, lion, muon, prodigy or prodigy-schedule-free.")
-    lr: float = knob(1e-4, "Peak learning rate.", gt=0, le=1)
-    beta1: float = knob(0.9, "Memory of the gradient.", ge=0, lt=1, expert=True)
-    beta2: float = knob(0.999, "Memory of the squared gradient.", ge=0, lt=1, expert=True)
-    eps: float = knob(1e-8, "Added to the denominator.", gt=0, le=1e-2, expert=True)
-    weight_decay: float = knob(0.01, "Decoupled weight decay.", ge=0, le=1, expert=True)
-    clip: float = knob(1.0, "Largest gradient norm; 0 for no limit.", ge=0, le=1e6)
-
-
-class ScheduleSection(Section):
-    """How long, and how the learning rate moves."""
-
-    name: str = knob("cosine", "Learning rate after warm-up: cosine, cosine-restarts, linear, rex or constant.")
-    steps: int | None = knob(None, "Optimizer updates; empty lets the planner choose.", ge=1, le=10**7, free=True)
-    epochs: float | None = knob(None, "Passes over the songs, in place of steps.", gt=0, le=10**6, free=True)
-    warmup: int | None = knob(
-        None,
-        "Steps of linear warm-up; empty is the smaller of 100 and a tenth of the run.",
-        unit="steps",
-        ge=0,
-    )
-    final: float = knob(0.01, "Learning rate at the end, as a share of its peak.", ge=0, le=1, expert=True)
-
-
-class GuardSection(Section):
-    """What is saved and checked on the way."""
-
-    save_every: int | None = knob(
-        None,
-        "Steps between checkpoints; 0 for the last one only; empty is a quarter of the run.",
-        ge=0,
-        free=True,
-    )
-    keep_last: int = knob(2, "Recent checkpoints to keep.", ge=1, le=1000, free=True)
-    keep_every: int = knob(0, "Also keep checkpoints at multiples of this many steps; 0 for none.", ge=0, free=True)
-    validate_every: int | None = knob(
-        None, "Steps between validations; 0 for none; empty is a quarter of the run.", ge=0, free=True
-    )
-
-
-class ComputeSection(Section):
-    """Where and how it is computed."""
-
-    device: str = knob("auto", "auto, cpu, cuda, cuda:N, mps or xpu.", free=True)
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = knob("auto", "Number format of the frozen weights.")
-    recompute: bool = knob(
-        False, "Recompute activations in the backward pass: less memory, about 50 % more time.", free=True
-    )
-    threads: int | None = knob(None, "Processor threads; empty leaves it to torch.", ge=1, le=1024, expert=True)
-    resident_gb: float = knob(
-        4.0, "Encoded songs kept in main memory; beyond it they are read from disk.", unit="GB", ge=0, free=True,
-        expert=True,
-    )  # fmt: skip
-
-
-class FamilySection(Section):
-    """Knobs that only one family of models has; each family declares its own."""
 
 
 class Recipe(Section):

@@ -16,7 +16,8 @@ from acetune.events import Job
 from acetune.families.family import Batch, Example, Part, Prompt
 from acetune.families.variant import Sampling, Variant
 from acetune.planning.memory import NetworkSize
-from acetune.recipe import FamilySection, Recipe
+from acetune.recipe import Recipe
+from acetune.sections import FamilySection
 
 HOP, WIDTH, CHANNELS = 4800, 12, 4  # ten frames a second
 SIZE = NetworkSize(

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from acetune.recipe import OptimSection
+from acetune.sections import OptimSection
 from acetune.training.optim import adamw, prodigy_schedule_free
 from acetune.training.updater import in_use, tensors_of, used
 

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Protocol
 from acetune.data.track import Track
 from acetune.events import Job
 from acetune.families.variant import Variant
-from acetune.recipe import FamilySection, Recipe
+from acetune.recipe import Recipe
+from acetune.sections import FamilySection
 
 if TYPE_CHECKING:
     import torch

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from acetune.errors import MissingDependency
-from acetune.recipe import OptimSection
+from acetune.sections import OptimSection
 from acetune.training.updater import ScheduleFree, Updater, Waiting
 
 #: Warm restarts of a run that asks for them.

@@ -18,7 +18,8 @@ from acetune.families.family import ModelFamily
 from acetune.families.variant import Repository, Sampling, Variant
 from acetune.knobs import knob
 from acetune.planning.memory import NetworkSize
-from acetune.recipe import FamilySection, Recipe
+from acetune.recipe import Recipe
+from acetune.sections import FamilySection
 
 if TYPE_CHECKING:
     from acetune.families.acestep_v15.places import Found

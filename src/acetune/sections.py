@@ -34,6 +34,10 @@ class DataSection(Section):
         "sample", "Encoder's mean, or a fresh draw of its distribution at each visit.", expert=True
     )
     tags_share: float = knob(0.1, "Share of visits that use a track's tags in place of its caption.", ge=0, le=1)
+    genre_share: float = knob(0.0, "Share of visits that use its genre in place of its caption.", ge=0, le=1)
+    recaption_share: float = knob(0.0, "Share of visits that use one of its recaptions.", ge=0, le=1)
+    tag_shuffle: bool = knob(False, "Tags in another order from visit to visit; the trigger keeps its place.")
+    tag_dropout: float = knob(0.0, "Chance that a tag is left out of a visit; the trigger never is.", ge=0, lt=1)
     seed: int = knob(42, "Every random draw of a run follows from it.", ge=0, le=2**63 - 1)
 
 

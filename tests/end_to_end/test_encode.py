@@ -56,6 +56,20 @@ def test_a_changed_caption_encodes_one_text_and_no_audio(two: Path, tmp_path: Pa
     assert all(path.read_bytes() == data for path, data in before.items())
 
 
+def test_every_text_that_a_visit_may_draw_is_encoded_once(two: Path, tmp_path: Path, models: Path) -> None:
+    home = _own_home(tmp_path, models)
+    (two / "b.json").write_text('{"tags": ["piano", "slow", "night"], "genre": "jazz"}')
+    acetune.scan(two)
+    mixed = {"data.tag_shuffle": True, "data.genre_share": 0.2}
+    acetune.encode(recipe_of(two), home=home)
+
+    more = acetune.encode(recipe_of(two, **mixed), home=home)
+    again = acetune.encode(recipe_of(two, **mixed, **{"data.seed": 7}), home=home)
+
+    assert 3 <= more.encoded <= 7  # the genre and the six orders of three tags, as far as eight draws find them
+    assert again.encoded == 0
+
+
 def test_equal_inputs_give_equal_bytes(two: Path, tmp_path: Path, models: Path) -> None:
     homes = [_own_home(tmp_path, models, name) for name in ("one", "two-homes")]
     for home in homes:

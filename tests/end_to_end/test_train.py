@@ -24,7 +24,14 @@ from acetune.run import Run
     [
         {},
         pytest.param(
-            {"model__variant": "tiny-base", "adapter__dropout": 0.2, "data__accumulation": 2, "data__tags_share": 0.5},
+            {
+                "model__variant": "tiny-base",
+                "adapter__dropout": 0.2,
+                "data__accumulation": 2,
+                "data__tags_share": 0.8,
+                "data__tag_shuffle": True,
+                "data__tag_dropout": 0.5,
+            },
             marks=pytest.mark.slow,
         ),
         pytest.param(

@@ -194,6 +194,23 @@ def test_usual_knobs_are_not(knobs):
     assert planned(songs(20), **knobs).warnings == ()
 
 
+@pytest.mark.parametrize(
+    ("knobs", "values", "said"),
+    [
+        ({"data.genre_share": 0.1}, {}, "data.genre_share is 0.1, and no track has genre."),
+        ({"data.genre_share": 0.1}, {"genre": "jazz"}, None),
+        ({"data.tag_shuffle": True}, {}, "data.tag_shuffle is True, and no track has tags."),
+        ({"data.tag_dropout": 0.5}, {"tags": ("jazz",)}, None),
+        ({"data.recaption_share": 0.2}, {}, "data.recaption_share is 0.2, and no track has recaption."),
+        ({"data.tags_share": 0.2}, {}, None),
+    ],
+)
+def test_texts_that_are_asked_for_and_stand_nowhere_are_said(knobs, values, said):
+    found = [advice.finding.message() for advice in planned(songs(20, **values), **knobs).warnings]
+
+    assert found == ([said] if said else [])
+
+
 @pytest.mark.parametrize(("count", "dropout", "said"), [(4, 0.3, True), (4, 0.1, False), (9, 0.3, False)])
 def test_dropout_with_a_handful_of_songs_is_said(count, dropout, said):
     found = planned(songs(count), **{"adapter.dropout": dropout})

@@ -15,6 +15,7 @@ from acetune.data import manifest as manifests
 from acetune.data.manifest import Manifest
 from acetune.data.sound_checks import SILENT_SHARE
 from acetune.data.track import Skipped, Track
+from acetune.data.wordings import MAIN
 from acetune.encoding import uses
 from acetune.encoding.adoption import Adoption, latents_of
 from acetune.encoding.cache import Cache
@@ -225,7 +226,7 @@ def _encode_prompts(
         if p is None:
             counter.write(kind, name, conditioner.constants(), kind)
             continue
-        form = next((form for form, known in p.texts.items() if known == name), "caption")
+        form = next((form for form, known in p.texts.items() if known == name), MAIN)
         try:
             part = adoption.part(kind, p, form)
             counter.write(kind, name, part or _encoded(kind, p, form, conditioner, counter.job), p.track.path)
@@ -240,7 +241,8 @@ def _encoded(kind: str, p: TrackParts, form: str, conditioner: Conditioner, job:
     """Return a condition part of a track, encoded now; what was too long to be read whole is said."""
     if kind == "lyrics":
         return conditioner.lyrics(p.prompts[form])
-    _notice_prompt(p, form, conditioner, job)
+    if not form.startswith("tags."):  # the eight variants are no news
+        _notice_prompt(p, form, conditioner, job)
     return conditioner.text(p.prompts[form])
 
 

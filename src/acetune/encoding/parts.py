@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from acetune import files
-from acetune.data.captions import forms
 from acetune.data.manifest import Manifest
 from acetune.data.track import Track
+from acetune.data.wordings import MAIN, wordings
 from acetune.encoding.encoded_songs import is_encoded
 from acetune.families.family import ModelFamily, Prompt
 from acetune.recipe import Recipe
@@ -24,7 +24,7 @@ class TrackParts:
 
     Attributes:
         track: The song.
-        prompts: Caption form to the prompt it makes.
+        prompts: Caption form (`acetune.data.wordings`) to the prompt it makes.
         latents: Name of its latents.
         texts: Caption form to name.
         lyrics: Name of its lyrics.
@@ -46,12 +46,11 @@ def parts_of(manifest: Manifest, recipe: Recipe, family: ModelFamily, dtype: str
         family: Names the encoders.
         dtype: Number format of the conditions.
     """
-    settings = manifest.settings
     found = []
     for track in manifest.tracks:
         if track.excluded:
             continue
-        texts = forms(track, settings.trigger, settings.trigger_position)
+        texts = wordings(track, manifest.settings, recipe.data)
         prompts = {form: prompt_of(track, text, recipe.data.max_seconds) for form, text in texts.items()}
         found.append(_named(track, prompts, recipe, (family.conditions_fingerprint, dtype)))
     return tuple(found)
@@ -75,7 +74,7 @@ def _named(track: Track, prompts: Mapping[str, Prompt], recipe: Recipe, encoders
         form: files.hash_of("text", vars(replace(prompt, lyrics=None, language=None)), encoders, *brought)
         for form, prompt in prompts.items()
     }
-    main = prompts["caption"]
+    main = prompts[MAIN]
     return TrackParts(
         track=track,
         prompts=prompts,

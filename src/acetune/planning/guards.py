@@ -34,6 +34,10 @@ USUAL_RATES: Final = MappingProxyType(
 _USUAL_SCALE: Final = (0.1, 8.0)
 #: A moment that remembers this many runs has hardly left its first gradient.
 _LONG_MEMORY: Final = 10.0
+#: Knobs of `acetune.sections.DataSection` that need a field of the tracks; a little of the tags is drawn by default.
+_TEXTS: Final = MappingProxyType(
+    {"genre_share": "genre", "recaption_share": "recaption", "tag_shuffle": "tags", "tag_dropout": "tags"}
+)
 _FEW_TRACKS, _MUCH_DROPOUT = 5, 0.2
 
 
@@ -73,7 +77,7 @@ def advise(
         units: Songs or windows that are held out.
     """
     return (*_of_the_length(recipe, length), *_of_the_memory(memory, machine), *_of_the_data(tracks, units),
-            *_of_the_adapter(recipe, len(tracks)))  # fmt: skip
+            *_of_the_texts(recipe, tracks), *_of_the_adapter(recipe, len(tracks)))  # fmt: skip
 
 
 def _of_the_length(recipe: Recipe, length: Length) -> Iterator[Advice]:
@@ -100,6 +104,14 @@ def _of_the_data(tracks: Sequence[Track], units: int) -> Iterator[Advice]:
         yield Advice.of("plan.no_holdout")
     elif units < MIN_UNITS:
         yield Advice.of("plan.few_units", units=units, least=MIN_UNITS)
+
+
+def _of_the_texts(recipe: Recipe, tracks: Sequence[Track]) -> Iterator[Advice]:
+    """Yield which texts are asked for and stand in no track."""
+    for name, field in _TEXTS.items():
+        value = getattr(recipe.data, name)
+        if value and not any(getattr(track, field) for track in tracks):
+            yield Advice.of("plan.nothing_to_draw", knob=f"data.{name}", value=value, field=field)
 
 
 def _of_the_adapter(recipe: Recipe, tracks: int) -> Iterator[Advice]:

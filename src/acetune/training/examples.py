@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from acetune.data.split import Split, split
+from acetune.data.wordings import MAIN, drawn
 from acetune.encoding.encode import EncodedSet
 from acetune.encoding.parts import TrackParts
 from acetune.errors import DataError
@@ -108,8 +109,8 @@ class Examples:
         mean, std = latents["mean"].float(), latents["std"].float()
         if self._data.latents == "sample":
             mean = mean + std * randomness.normal(tuple(mean.shape), seed, "latents", step, index)
-        use_tags = randomness.unit(seed, "form", step, index) < self._data.tags_share
-        form = "tags" if use_tags and "tags" in song.parts.texts else "caption"
+        u, v = (randomness.unit(seed, purpose, step, index) for purpose in ("form", "wording"))
+        form = drawn(song.parts.track, song.parts.texts, self._data, u, v)
         return self._with_text(song.parts, mean, form)
 
     def held_out(self, crops_per_song: int = 3) -> tuple[Unit, ...]:
@@ -126,7 +127,7 @@ class Examples:
         """Return a held-out crop: the mean of its latents, its caption."""
         parts, start, length = crop
         latents = self._read("latents", parts.latents, slice(start, start + length))
-        return self._with_text(parts, latents["mean"].float(), "caption")
+        return self._with_text(parts, latents["mean"].float(), MAIN)
 
     def _song(self, parts: TrackParts) -> Song:
         """Return a track with its crop length and held-out end."""

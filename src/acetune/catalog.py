@@ -62,6 +62,7 @@ TENSORS = {
 
 ANNOTATORS = {
     "tempo": "acetune.annotation.tempo:TempoAnnotator",
+    "meter": "acetune.annotation.meter:MeterAnnotator",
     "key": "acetune.annotation.key:KeyAnnotator",
     "lyrics-online": "acetune.annotation.online:OnlineLyricsAnnotator",
     "tags": "acetune.annotation.tagger:TagsAnnotator",
@@ -76,7 +77,7 @@ ANNOTATORS = {
 
 #: What tempo and key sound like, for those who check what others say: functions of mono audio at 22.05 kHz.
 ESTIMATORS = {
-    "bpm": "acetune.annotation.tempo:tempo",
+    "bpm": "acetune.annotation.tempo:rhythm",
     "keyscale": "acetune.annotation.key:key",
 }
 

@@ -474,6 +474,18 @@ def test_who_needs_lyrics_is_not_asked_without_them(folder, monkeypatch):
     assert tracks(folder)["night_bus"].language == "en"
 
 
+def test_a_song_that_came_encoded_is_read_and_not_listened_to(folder, monkeypatch):
+    known(monkeypatch, Both, Reader)
+    (folder / "old.safetensors").write_bytes(b"latents")
+    row = {"file_name": "old.safetensors", "seconds": 9.0, "lyrics": "words", "audio_sha256": "0"}
+    with (folder / "metadata.jsonl").open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(row) + "\n")
+    result, _ = listen(folder, annotators=None, tracks=("old*",))
+
+    assert [(value.field, value.annotator) for value in result.found] == [("language", "reader")]
+    assert result.skipped == ()
+
+
 @pytest.mark.parametrize(("source", "heard"), [(None, False), (Source.ASR, False), (Source.MODEL, True)])
 def test_no_lyrics_are_looked_for_where_a_good_source_says_that_nobody_sings(folder, monkeypatch, source, heard):
     known(monkeypatch, Rival)

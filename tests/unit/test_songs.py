@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from acetune.annotation.key import MAJOR_NAMES, MINOR_NAMES, key
-from acetune.annotation.tempo import tempo
+from acetune.annotation.tempo import rhythm
 from acetune.audio.files import probe, read_mono
 from acetune.audio.songs import demo_songs, render, write_demo_songs
 from acetune.data.sidecars import read_sidecars
@@ -27,7 +27,12 @@ def sounds(folder):
 
 @pytest.mark.parametrize("stem", SONGS)
 def test_the_tempo_of_a_demo_song_is_heard(sounds, stem):
-    assert tempo(sounds[stem]).bpm == pytest.approx(SONGS[stem].bpm, abs=0.1)
+    assert rhythm(sounds[stem]).bpm == pytest.approx(SONGS[stem].bpm, abs=0.1)
+
+
+@pytest.mark.parametrize("stem", SONGS)
+def test_the_metre_of_a_demo_song_is_heard(sounds, stem):
+    assert rhythm(sounds[stem]).timesignature == str(SONGS[stem].beats)
 
 
 @pytest.mark.parametrize("stem", SONGS)

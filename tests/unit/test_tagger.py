@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 
+from acetune import compute
 from acetune.annotation import clap
 from acetune.annotation.annotator import Setup, Song
 from acetune.annotation.labels import DIMENSIONS, read_labels
@@ -72,11 +73,19 @@ class World:
         return found, [event for event in events if isinstance(event, Noticed)]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Small models wait for each other's threads longer than they compute."""
+    with compute.threads(1):
+        yield
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """The workspace, made once."""
+    """The workspace, made once; what its model hears in the four sounds is kept there."""
     folder = tmp_path_factory.mktemp("made")
-    World(folder)
+    here = World(folder)
+    here.listen(*map(here.song, SOUNDS))
     return folder
 
 

@@ -9,6 +9,7 @@ from typing import Final
 from acetune.annotation.annotator import Annotator, Setup
 from acetune.annotation.checkpoints import PUBLISHED
 from acetune.catalog import names, resolve
+from acetune.data.listing import ENCODED_SUFFIX
 from acetune.data.track import Source, Track
 from acetune.errors import DataError, SettingError
 
@@ -108,7 +109,7 @@ def _wants(
     annotator: Annotator, field: str, track: Track, overwrite: Collection[str] | None, found: Mapping[str, Source]
 ) -> bool:
     """Whether an annotator shall find a field of a track."""
-    if any(not getattr(track, need) for need in needs(annotator)):
+    if any(not getattr(track, need) for need in needs(annotator)) or not _audible(track, annotator):
         return False
     if field == "line_times" and "lyrics" in annotator.fields:
         field = "lyrics"  # times belong to the lines of the same source
@@ -125,6 +126,11 @@ def _wants(
 def needs(annotator: Annotator) -> tuple[str, ...]:
     """Return the fields that must be known before an annotator can say anything."""
     return getattr(annotator, "needs", ())
+
+
+def _audible(track: Track, annotator: Annotator) -> bool:
+    """Whether there is a song to hear, for those who do not only read; songs that came encoded have no audio."""
+    return bool(needs(annotator)) or not track.path.endswith(ENCODED_SUFFIX)
 
 
 def _nobody_sings(track: Track, annotator: Annotator) -> bool:

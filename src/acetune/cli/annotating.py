@@ -33,7 +33,7 @@ class Options:
         typer.Option(
             "--with",
             "--annotators",
-            help="Who listens, separated by commas: tempo, key, language, tags, caption, lyrics ...",
+            help="Who listens, separated by commas: tempo, meter, key, language, tags, caption, lyrics ...",
             show_default="all that can work here",
         ),
     ] = None
@@ -111,7 +111,7 @@ class Options:
 
 @with_options(Options)
 def annotate(context: typer.Context, folder: Folder, options: Options) -> None:
-    """Find out tempo, key, language, tags, captions, lyrics where nobody wrote them.
+    """Find out tempo, metre, key, language, tags, captions, lyrics where nobody wrote them.
 
     Every value gets its source and how sure that source is. What a person or a file said is never replaced; what is
     known is not looked for again. What is found is on the disk at once: a broken run goes on where it stopped.

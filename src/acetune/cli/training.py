@@ -30,7 +30,7 @@ def quickstart(
 ) -> None:
     """Do the whole job, from a folder of songs to a report.
 
-    Scans, finds tempo and key, encodes, trains, validates, exports, generates before/after audio, writes report.html.
+    Scans, finds tempo, metre, key, encodes, trains, validates, exports, generates before and after, writes report.html.
     Without a folder it makes eight short songs and trains on a tiny embedded network, in about a minute on any machine:
     a test of the installation whose sound is noise. With a folder and --model turbo it is the real thing.
     """

@@ -73,12 +73,18 @@ ANNOTATORS = {
     "endpoint": "acetune.annotation.endpoint:EndpointAnnotator",
     "codes": "acetune.families.acestep_v15.labeller:CodesAnnotator",
     "language": "acetune.annotation.language:LanguageAnnotator",
+    "prompt": "acetune.annotation.prompting:PromptAnnotator",
 }
 
 #: What tempo and key sound like, for those who check what others say: functions of mono audio at 22.05 kHz.
 ESTIMATORS = {
     "bpm": "acetune.annotation.tempo:rhythm",
     "keyscale": "acetune.annotation.key:key",
+}
+
+#: Who doubts what a track says: functions from a track to what may be invented, for the check of a data set.
+DOUBTERS = {
+    "honesty": "acetune.annotation.honesty:doubts",
 }
 
 OPTIMIZERS = {
@@ -117,6 +123,7 @@ _TABLES = {
     "tensors": TENSORS,
     "annotator": ANNOTATORS,
     "estimator": ESTIMATORS,
+    "doubter": DOUBTERS,
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
     "exporter": EXPORTERS,

@@ -386,8 +386,8 @@ def test_a_pattern_that_fits_nothing_is_refused(folder):
     with pytest.raises(DataError) as error:
         annotate(folder, tracks=("night*", "day*"))
 
-    assert error.value.code == "annotation.no_track"
-    assert '"day*"' in error.value.message()
+    assert error.value.code == "edit.no_track"
+    assert "day*" in error.value.message()
 
 
 def test_all_stands_for_every_field_that_is_found(folder):

@@ -22,6 +22,7 @@ from acetune.data.scan import scan
 from acetune.errors import DataError, Stopped
 from acetune.events import Job, Noticed, Progress
 from encoder import encode
+from world import tone
 
 RATE = 32_000
 
@@ -346,3 +347,14 @@ def test_strict_fails_on_errors_and_warnings_after_showing_them(broken, code, so
     assert ended == code
     assert ("b.flac" in shown) == broken
     assert ("1 errors" in said) == broken
+
+
+def test_what_may_be_invented_is_found(tmp_path):
+    tone(tmp_path / "a.wav", 4.0)
+    (tmp_path / "a.lyrics.txt").write_text(
+        "[Verse]\n" + "I lost my way again\n" * 20 + "Thanks for watching\n", "utf-8"
+    )
+    scan(tmp_path)
+    codes = {finding.code for finding in data.check(tmp_path, audio=False).findings}
+
+    assert {"tagging.loop", "tagging.credit"} <= codes

@@ -8,8 +8,11 @@ from pathlib import Path
 from acetune import compute
 from acetune.annotation import choice
 from acetune.annotation.annotator import Annotator, Setup
+from acetune.annotation.labels import LABELS, write_labels
+from acetune.annotation.prompt import write_template
 from acetune.annotation.rounds import AnnotateResult, Round
 from acetune.data import manifest as manifests
+from acetune.data.selection import select
 from acetune.errors import DataError
 from acetune.events import Job
 from acetune.workspace import Workspace
@@ -49,7 +52,7 @@ def annotate(
     manifest = manifests.load(dataset)
     if annotators is None:
         _tell_models(chosen, job)
-    work = Round(manifest, choice.select(manifest.tracks, tracks), setup, job, overwrite=fields)
+    work = Round(manifest, select(manifest.tracks, tracks), setup, job, overwrite=fields)
     for group in choice.passes(chosen):
         work.hear(group)
     if work.found:
@@ -73,11 +76,25 @@ def preview(
     job, setup = job or Job(), setup or default_setup()
     chosen = choice.choose(annotators, setup)
     manifest = manifests.load(Path(dataset))
-    some = choice.select(manifest.tracks, tracks)[:count]
+    some = select(manifest.tracks, tracks)[:count]
     work = Round(manifest, some, setup, job, overwrite=None)
     for group in choice.passes(chosen):
         work.hear(group)
     return work.result()
+
+
+def write_lists(home: str | Path | None = None) -> tuple[Path, ...]:
+    """Write the tagger's lists and the template of the prompt to where they can be changed; return all their files.
+
+    Files that are there stay as they are.
+
+    Raises:
+        DiskFull: If there is no room.
+        NotWritable: If the folder may not be written.
+    """
+    folder = default_setup(home).cache
+    write_labels(folder / LABELS)
+    return (*sorted((folder / LABELS).glob("*.yaml")), write_template(folder))
 
 
 def default_setup(home: str | Path | None = None) -> Setup:

@@ -75,7 +75,8 @@ class Setup:
 
     Attributes:
         models: The workspace's folder of weights.
-        cache: The workspace's folder for computed vectors and downloaded lyrics; always safe to delete.
+        cache: The workspace's folder of annotation. Computed vectors and downloaded lyrics in it are safe to delete;
+            label lists, the template of the prompt and songs to compare with are the user's.
         device: "auto", "cpu" or what torch calls an accelerator.
         model_ids: Name of an annotator to the folder, file or hub id that the user chose in place of the default.
         endpoint: Address of an OpenAI-compatible server.

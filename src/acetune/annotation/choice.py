@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import Final
 
 from acetune.annotation.annotator import Annotator, Setup
@@ -11,7 +10,7 @@ from acetune.annotation.checkpoints import PUBLISHED
 from acetune.catalog import names, resolve
 from acetune.data.listing import ENCODED_SUFFIX
 from acetune.data.track import Source, Track
-from acetune.errors import DataError, SettingError
+from acetune.errors import SettingError
 
 #: Stands for every field.
 _EVERY: Final = "all"
@@ -36,6 +35,8 @@ def choose(wanted: Sequence[str] | None, setup: Setup) -> tuple[Annotator, ...]:
             resolve("annotator", name)
     asked = known if wanted is None else wanted
     found: dict[str, Annotator] = {name: resolve("annotator", name)() for name in dict.fromkeys(asked)}
+    if wanted is None:
+        found = {name: annotator for name, annotator in found.items() if not getattr(annotator, "on_request", False)}
     lacking = {name: annotator.missing(setup) for name, annotator in found.items()}
     for name, error in lacking.items():
         if error is not None and (wanted is not None or name in setup.model_ids):
@@ -65,25 +66,6 @@ def anew(overwrite: Sequence[str], chosen: Sequence[Annotator]) -> frozenset[str
         if field not in known and field != _EVERY:
             raise SettingError("annotation.bad_overwrite", field=field, known=", ".join(sorted(known)))
     return frozenset(known if _EVERY in overwrite else overwrite)
-
-
-def select(tracks: Sequence[Track], patterns: Sequence[str]) -> tuple[Track, ...]:
-    """Return the tracks whose path or file name fits one of the patterns, such as ``live/*`` or ``*.mp3``.
-
-    Args:
-        tracks: Of a data set.
-        patterns: As a shell has them; none stands for all tracks.
-
-    Raises:
-        DataError: If a pattern fits no track.
-    """
-    fitting: set[str] = set()
-    for pattern in patterns:
-        fits = {track.path for track in tracks if _fits(track.path, pattern)}
-        if not fits:
-            raise DataError("annotation.no_track", pattern=pattern, count=len(tracks))
-        fitting |= fits
-    return tuple(track for track in tracks if not patterns or track.path in fitting)
 
 
 def wanted(
@@ -137,8 +119,3 @@ def _nobody_sings(track: Track, annotator: Annotator) -> bool:
     """Whether a source that is at least as good said that a song is instrumental."""
     said = track.source_of("instrumental")
     return bool(track.instrumental) and said is not None and said >= annotator.source
-
-
-def _fits(path: str, pattern: str) -> bool:
-    """Whether a pattern fits a path or its last part."""
-    return fnmatchcase(path, pattern) or fnmatchcase(path.rpartition("/")[2], pattern)

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Final
 
 from acetune.annotation.guards import credit_in
-from acetune.annotation.language import LANGUAGES, UNKNOWN, identify, is_vocable, sung_lines
+from acetune.annotation.language import LANGUAGES, UNKNOWN, identify, is_vocable, reads_as, sung_lines
 from acetune.data.statements import voices_in
 from acetune.data.track import Track
 from acetune.errors import DataError
@@ -123,6 +123,8 @@ def wrong_language(track: Track) -> Doubt | None:
     """Return the language of the lyrics where it is surely not the one that the track has."""
     declared = track.language or UNKNOWN
     if track.instrumental or not any(declared in codes for codes in LANGUAGES.values()):
+        return None
+    if reads_as(track.lyrics or "", declared):
         return None
     found = identify(track.lyrics or "")
     if found.language == UNKNOWN or found.confidence < _SURE or declared in (found.language, found.second):

@@ -23,6 +23,8 @@ DIMENSIONS: Final = ("genre", "vocal", "instruments", "mood", "timbre", "era", "
 
 Windows = Literal["all", "best"]
 
+#: Folder of a person's own lists, inside the workspace's folder of annotation.
+LABELS: Final = "labels"
 _KEYS: Final = ("top", "windows", "sentences", "gate", "labels")
 _MOST: Final = 10
 

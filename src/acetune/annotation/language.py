@@ -70,6 +70,8 @@ _LEAST_LETTERS: Final = 20
 _LEAST_PROBABILITY: Final = 0.6
 #: A part speaks another language than the whole only if the whole's is this unlikely there; relatives never are.
 _FOREIGN: Final = 0.1
+#: Probability from which on a whole text needs no second look.
+_BEYOND_DOUBT: Final = 0.99
 #: Above this share a second language is told.
 SECOND_SHARE: Final = 0.2
 #: A line of fewer Han characters may be Japanese where other lines have kana.
@@ -163,6 +165,12 @@ def identify(lyrics: str) -> Verdict:
     confidence = belief[first] / votes[first]
     second = next((code for code in rest if code != UNKNOWN and votes[code] > SECOND_SHARE * total), None)
     return Verdict(first, confidence, second, votes[second] / total if second else 0.0)
+
+
+def reads_as(text: str, language: str) -> bool:
+    """Whether a text as a whole is in a language beyond doubt: a quick look, more than ten times as fast as `identify`."""
+    found, probability = _identifier().classify(text)
+    return bool(found == language and probability > _BEYOND_DOUBT)
 
 
 def sung_lines(lyrics: str) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from string import Formatter
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
+from acetune import files
 from acetune.annotation.labels import DIMENSIONS, Dimension
 from acetune.catalog import nearest
 from acetune.data.track import Track
@@ -27,6 +28,14 @@ V1_TEMPLATE: Final = (
     "{trigger}, {genre}, {vocal}, {instruments: and }, {mood: and }, {tempo}, {key}, {timbre}, {era}, {production}, "
     "{energy}, {others}"
 )
+
+_ABOUT: Final = f"""\
+# How tags are ordered and put together to a prompt. The first line that does not begin with # is the template.
+# A stretch between two commas is left out where a slot in it has no value; {{mood: and }} puts "and" between moods.
+# Slots: {", ".join(SLOTS)}.
+# With tempo and key among the words, as ACE-Step v1 likes it:
+# {V1_TEMPLATE}
+"""
 
 #: Values by slot; a slot may be missing.
 Parts: TypeAlias = Mapping[str, Sequence[str]]
@@ -108,6 +117,19 @@ def read_template(folder: Path) -> str:
     template = next((line.strip() for line in lines if line.strip() and not line.startswith("#")), TEMPLATE)
     _read(template)
     return template
+
+
+def write_template(folder: Path) -> Path:
+    """Write the usual template to where it can be changed, and return its file; one that is there stays.
+
+    Raises:
+        DiskFull: If there is no room.
+        NotWritable: If the folder may not be written.
+    """
+    path = folder / _FILE
+    if not path.exists():
+        files.write_text(path, f"{_ABOUT}{TEMPLATE}\n")
+    return path
 
 
 def _read(template: str) -> tuple[list[_Piece], str]:

@@ -17,7 +17,7 @@ from acetune.annotation import checkpoints, clap, energy
 from acetune.annotation.annotator import ANALYSIS_RATE_HZ, Guess, Listen, Setup, Song
 from acetune.annotation.clap import Clap
 from acetune.annotation.judging import Description, describe, questions
-from acetune.annotation.labels import read_labels
+from acetune.annotation.labels import LABELS, read_labels
 from acetune.annotation.language import sung_lines
 from acetune.annotation.prompt import ordered, read_template
 from acetune.annotation.vectors import Vectors, VectorStore, fingerprint
@@ -66,7 +66,7 @@ class TagsAnnotator:
             DataError: If they, a list of labels or the template cannot be used.
         """
         folder = checkpoints.find(setup, self.name, DEFAULT_ID)
-        dimensions, template = read_labels(setup.cache / "labels"), read_template(setup.cache)
+        dimensions, template = read_labels(setup.cache / LABELS), read_template(setup.cache)
         store = VectorStore(setup.cache / "vectors", fingerprint(folder))
         with clap.opened(folder, setup.device) as model:
             songs = _reference(setup.cache / "reference", model, store, job)

@@ -48,7 +48,7 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Callable[..., None]]]] = {
     "runs": ("List, show, follow and stop trainings.", runs.COMMANDS),
     "models": ("Find, fetch and check model weights.", models.COMMANDS),
     "cache": ("Look at encoded songs and delete them; deleting is always safe.", cache.COMMANDS),
-    "config": ("Show, check and describe recipes.", config.COMMANDS),
+    "config": ("Show, check and describe recipes; edit the lists of labels.", config.COMMANDS),
 }
 
 _ABOUT = "Fine-tune ACE-Step music models from a folder of songs, and prove that it learned."

@@ -1,4 +1,4 @@
-"""Commands about recipes: show, validate, schema."""
+"""Commands about recipes and the lists that people may edit: show, validate, presets, schema, labels."""
 
 from __future__ import annotations
 
@@ -80,6 +80,18 @@ def schema(context: typer.Context) -> None:
     session.finish({"schema": recipe.Recipe.model_json_schema(), "families": _families()}, *knob_lines())
 
 
+def labels(context: typer.Context) -> None:
+    """Write the tagger's lists and the template of its prompt to where you may edit them.
+
+    Files that are there stay. Delete one to go back to the built-in list.
+    """
+    from acetune.annotation.annotate import write_lists
+
+    session = session_of(context)
+    paths = [str(path) for path in write_lists(session.home)]
+    session.finish({"files": paths}, session.words("lists"), *(f"  {path}" for path in paths))
+
+
 def _families() -> dict[str, object]:
     """Return the schema of each family's own section."""
     from acetune.catalog import names, resolve
@@ -87,4 +99,10 @@ def _families() -> dict[str, object]:
     return {name: resolve("family", name).recipe_section().model_json_schema() for name in names("family")}
 
 
-COMMANDS: Mapping[str, Callable[..., None]] = {"show": show, "validate": validate, "presets": presets, "schema": schema}
+COMMANDS: Mapping[str, Callable[..., None]] = {
+    "show": show,
+    "validate": validate,
+    "presets": presets,
+    "schema": schema,
+    "labels": labels,
+}

@@ -97,6 +97,7 @@ EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
     "config show": ("acetune config show --model turbo > recipe.yaml", "acetune config show -c recipe.yaml --origin"),
     "config validate": ("acetune config validate recipe.yaml",),
     "config presets": ("acetune config presets",),
+    "config labels": ("acetune config labels", "acetune annotate ./my_songs --with tags --overwrite tags"),
     "config schema": ("acetune config schema", "acetune config schema --json"),
 }
 

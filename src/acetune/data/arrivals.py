@@ -16,7 +16,7 @@ from typing import Final
 
 from acetune.data import manifest as manifests
 from acetune.data.manifest import Manifest
-from acetune.data.names import free_name, safe_stem
+from acetune.data.names import ORIGINAL_NAME, free_name, safe_stem
 from acetune.data.settings import INNER, DatasetSettings, has_settings, read_settings, write_settings
 from acetune.data.surveying import Song
 from acetune.data.track import DESCRIPTION, Mark, Source, Track
@@ -25,8 +25,6 @@ from acetune.events import Job, Progress, StageEnded, StageStarted
 from acetune.files import content_hash, disk_errors, draft_file, sweep_drafts
 from acetune.locks import lock
 
-#: Column of the manifest that keeps the name a song came with.
-ORIGINAL_NAME: Final = "original_name"
 _STAGE: Final = "import"
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from acetune.catalog import names, resolve
 from acetune.data import manifest as manifests
 from acetune.data.findings import CheckResult, Finding, count, ranked
 from acetune.data.hearing import STAGE, Heard, hear_all
@@ -106,9 +107,17 @@ def _words(manifest: Manifest, tracks: Sequence[Track], heard: Mapping[str, Hear
     for track in tracks:
         note = heard.get(track.path)
         yield from text_findings(track, manifest.settings, note.artist if note else None)
+        yield from _doubts(track)
     yield from length_findings(manifest, tracks, models)
     yield from same_files(tracks)
     yield from same_names(tracks)
+
+
+def _doubts(track: Track) -> Iterator[Finding]:
+    """Yield what may be invented, by those of the catalogue who look for it."""
+    for name in names("doubter"):
+        for doubt in resolve("doubter", name)(track):
+            yield Finding.of("warning", track.path, doubt.problem)
 
 
 def _unlisted(manifest: Manifest, job: Job) -> Iterator[Finding]:

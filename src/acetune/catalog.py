@@ -87,6 +87,15 @@ DOUBTERS = {
     "honesty": "acetune.annotation.honesty:doubts",
 }
 
+#: Kinds of adapters: what each is to PEFT, to the planner and to files; no torch.
+ADAPTERS = {
+    "lora": "acetune.adapters.kinds:LORA",
+    "dora": "acetune.adapters.kinds:DORA",
+    "lokr": "acetune.adapters.kinds:LOKR",
+    "loha": "acetune.adapters.kinds:LOHA",
+    "oft": "acetune.adapters.kinds:OFT",
+}
+
 OPTIMIZERS = {
     "adamw": "acetune.training.optim:adamw",
     "adamw-8bit": "acetune.training.optim:adamw_8bit",
@@ -124,6 +133,7 @@ _TABLES = {
     "annotator": ANNOTATORS,
     "estimator": ESTIMATORS,
     "doubter": DOUBTERS,
+    "adapter": ADAPTERS,
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
     "exporter": EXPORTERS,

@@ -44,11 +44,14 @@ class DataSection(Section):
 class AdapterSection(Section):
     """What is trained."""
 
-    kind: Literal["lora"] = knob("lora", "Kind of adapter.")
-    rank: int = knob(64, "Rank of each weight change (r, dim).", ge=1, le=1024)
+    kind: Literal["lora", "dora", "lokr", "loha", "oft"] = knob("lora", "Kind of adapter.")
+    rank: int = knob(64, "Rank of each weight change (r, dim); the size of the blocks of oft.", ge=1, le=1024)
     alpha: float = knob(64.0, "Strength before division by the rank; scale = alpha / rank.", gt=0, le=8192)
     rslora: bool = knob(False, "Scale by alpha / sqrt(rank) (arXiv:2312.03732).", expert=True)
     dropout: float = knob(0.0, "Chance that an adapter input is dropped.", ge=0, lt=1)
+    factor: int | None = knob(
+        None, "First factor of lokr: smaller is more weights; empty is nearest to a square.", ge=2, expert=True
+    )
     targets: Words = knob("attention", "attention, attention+mlp, self, cross, or module names separated by commas.")
 
 

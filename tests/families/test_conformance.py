@@ -15,7 +15,9 @@ from acetune.adapters.adapter import Facts
 from acetune.errors import SettingError
 from acetune.events import Job
 from acetune.families.family import Example, ModelFamily, Prompt
+from acetune.planning import adapters as planned
 from acetune.recipe import family_of, resolve
+from acetune.sections import AdapterSection
 
 CPU = torch.device("cpu")
 EMBEDDED = [
@@ -137,7 +139,7 @@ def test_adapter_targets_exist_in_the_network(family: ModelFamily, targets: str)
     assert len(parameters) == 2 * len(modules) > 0
     trainable = sum(p.numel() for p in network.parameters() if p.requires_grad)
     if targets in ("attention", "attention+mlp", "self", "cross"):
-        assert trainable == family.variant.size.adapter_parameters(2, targets)
+        assert trainable == planned.parameters(AdapterSection(rank=2, targets=targets), family.variant.size)
 
 
 def test_an_unknown_target_is_refused_by_name(family: ModelFamily) -> None:
@@ -163,11 +165,12 @@ def test_the_probe_is_always_the_same(family: ModelFamily) -> None:
     assert torch.equal(family.probe(16, CPU).x0, family.probe(16, CPU).x0)
 
 
-def test_an_attached_adapter_changes_nothing_at_first_and_comes_off_whole(family: ModelFamily) -> None:
+@pytest.mark.parametrize("kind", catalog.names("adapter"))
+def test_an_attached_adapter_changes_nothing_at_first_and_comes_off_whole(family: ModelFamily, kind: str) -> None:
     network = family.load_network(CPU, torch.float32)
     names = [name for name, _ in network.named_parameters()]
     facts = Facts(
-        kind="lora",
+        kind=kind,
         rank=2,
         alpha=4.0,
         modules=family.target_modules("attention"),
@@ -184,7 +187,7 @@ def test_an_attached_adapter_changes_nothing_at_first_and_comes_off_whole(family
     before = predict()
     parameters = attach.attach(network, facts, seed=3)
     fresh = predict()
-    next(p for name, p in parameters.items() if "lora_B" in name).data.fill_(1.0)
+    next(p for name, p in parameters.items() if name.endswith(catalog.resolve("adapter", kind).zero)).data.fill_(1.0)
     changed = predict()
     attach.set_strength(network, facts, 0.0)
     silent = predict()

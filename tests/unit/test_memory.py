@@ -2,8 +2,10 @@ from dataclasses import replace
 
 import pytest
 
+from acetune.planning.adapters import parameters
 from acetune.planning.memory import NetworkSize, training_bytes, training_flops
 from acetune.recipe import family_of
+from acetune.sections import AdapterSection
 
 GIB = 2**30
 TOKENS_A_SECOND = 12.5
@@ -17,7 +19,7 @@ def size(variant):
 def gib(variant, seconds, *, recompute=False):
     """Return what a rank-16 adapter on all attentions takes in 16 bit, for one crop."""
     network = size(variant)
-    adapter = network.adapter_parameters(16, "attention")
+    adapter = parameters(AdapterSection(rank=16), network)
     tokens = int(seconds * TOKENS_A_SECOND)
     return training_bytes(network, adapter, tokens, weight_bytes=2, recompute=recompute) / GIB
 
@@ -41,7 +43,7 @@ def test_the_network_has_the_published_number_of_weights(variant, count):
     ],
 )
 def test_an_adapter_has_the_number_of_weights_that_peers_log(variant, targets, rank, count):
-    assert size(variant).adapter_parameters(rank, targets) == count
+    assert parameters(AdapterSection(rank=rank, targets=targets), size(variant)) == count
 
 
 @pytest.mark.parametrize(

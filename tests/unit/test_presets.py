@@ -8,6 +8,7 @@ from acetune.cli.main import main
 from acetune.errors import SettingError
 from acetune.knobs import flatten
 from acetune.planning import presets
+from acetune.planning.adapters import parameters
 from acetune.planning.memory import training_bytes
 from acetune.recipe import family_of, resolve
 
@@ -37,7 +38,7 @@ def test_a_preset_says_in_both_languages_what_it_is_for(name: str) -> None:
 def test_a_preset_for_a_card_fits_it_with_a_tenth_to_spare(name: str, card: float) -> None:
     made, size = recipe(name), family_of("turbo")[1].size
     tokens = int(made.data.crop_seconds * size.frames_per_second) // size.patch * made.data.batch_size
-    weights = size.adapter_parameters(made.adapter.rank, made.adapter.targets)
+    weights = parameters(made.adapter, size)
     needed = training_bytes(size, weights, tokens, weight_bytes=2, recompute=made.compute.recompute)
 
     assert needed < 0.9 * card

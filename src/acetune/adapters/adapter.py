@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -11,17 +12,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from acetune import files
+from acetune.adapters.kinds import kind
 from acetune.errors import CorruptFile, WrongAdapter
 from acetune.events import Json
 from acetune.storage import save_tensors
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 #: Layout of the facts in a file's header; newer files are refused.
 VERSION = 1
 #: Key of the facts in the header.
 HEADER = "acetune"
+#: Where the part of a weight's name begins that PEFT or LyCORIS gave it.
+_PART = re.compile(r"\.(?=lora_|dora_|lokr_|hada_|oft_|alpha$)")
+#: Lengths of rows: so few that they are never rounded; at 16 bit they would shake the frozen weights.
+_LENGTHS = ("lora_magnitude_vector", "dora_scale")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +36,10 @@ class Facts:
     """What must be known to use an adapter rightly.
 
     Attributes:
-        kind: "lora".
+        kind: Its name in the catalogue (`acetune.adapters.kinds`).
         rank, alpha, rslora: Give the scale.
+        factor: Of LoKr; None for the pair nearest to a square.
+        ranks: Module to rank, where it is not ``rank``; alpha changes with it.
         modules: Names of the tuned linear layers in our network.
         family, variant, fingerprint: The network it was trained on.
         objective: How it was trained, for people.
@@ -45,6 +54,8 @@ class Facts:
     rank: int
     alpha: float
     rslora: bool = False
+    factor: int | None = None
+    ranks: Mapping[str, int] = field(default_factory=dict)
     modules: tuple[str, ...]
     family: str
     variant: str
@@ -78,9 +89,23 @@ class Facts:
         raise WrongAdapter("adapter.newer", version=version, known=VERSION)
 
 
-def scale(facts: Facts) -> float:
-    """Return the factor of B A in the weight change: alpha / rank, or alpha / sqrt(rank) for rsLoRA."""
-    return facts.alpha / (math.sqrt(facts.rank) if facts.rslora else facts.rank)
+def scale(facts: Facts, module: str = "") -> float:
+    """Return the factor of a module's weight change: alpha / rank, or alpha / sqrt(rank) for rsLoRA; 1 without one.
+
+    Args:
+        facts: Of the adapter.
+        module: Where; it may have a rank of its own, and an alpha that is as much larger or smaller.
+    """
+    if kind(facts.kind).scaled is None:
+        return 1.0
+    rank = facts.ranks.get(module, facts.rank)
+    alpha = facts.alpha * rank / facts.rank
+    return alpha / (math.sqrt(rank) if facts.rslora else rank)
+
+
+def module_of(name: str) -> str:
+    """Return the module of a weight's name: all before the part that belongs to the adapter."""
+    return _PART.split(name, maxsplit=1)[0]
 
 
 @dataclass(frozen=True)
@@ -88,8 +113,8 @@ class Adapter:
     """Weights and facts.
 
     Attributes:
-        weights: ``<module>.lora_A.weight`` (rank, in) and ``<module>.lora_B.weight`` (out, rank), modules by our
-            network's names.
+        weights: ``<module>.<part>``, modules by our network's names and parts by PEFT's, such as
+            ``layers.0.self_attn.to_q.lora_A.weight`` (rank, in).
         facts: What they mean.
     """
 
@@ -97,12 +122,20 @@ class Adapter:
     facts: Facts
 
     def baked(self) -> Adapter:
-        """Return the same adapter with its scale inside B, so that every loader applies it alike at strength 1."""
-        factor = scale(self.facts)
-        weights = {k: v * factor if ".lora_B." in k and factor != 1 else v for k, v in self.weights.items()}
+        """Return the same adapter with its scale inside the weights, so that every loader applies it alike."""
+        carrier = kind(self.facts.kind).scaled
+        weights = {
+            name: value * scale(self.facts, module_of(name)) if carrier and name.endswith(carrier) else value
+            for name, value in self.weights.items()
+        }
         trained = self.facts.alpha if self.facts.trained_alpha is None else self.facts.trained_alpha
         facts = replace(self.facts, alpha=float(self.facts.rank), rslora=False, trained_alpha=trained)
         return Adapter(weights, facts)
+
+    def rounded(self, dtype: torch.dtype) -> Adapter:
+        """Return the same adapter in the number format of a file; lengths of rows stay in float32."""
+        weights = {name: value if name.endswith(_LENGTHS) else value.to(dtype) for name, value in self.weights.items()}
+        return Adapter(weights, self.facts)
 
 
 def save(adapter: Adapter, path: Path) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
 
 import torch
-from peft import LoraConfig, inject_adapter_in_model
-from peft.tuners.lora import LoraLayer
+from peft import inject_adapter_in_model
+from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
-from acetune.adapters.adapter import Adapter, Facts, scale
+from acetune.adapters import magnitude
+from acetune.adapters.adapter import Adapter, Facts, module_of, scale
+from acetune.adapters.kinds import kind
 from acetune.errors import WrongAdapter
 from acetune.flow import randomness
 
@@ -19,32 +23,24 @@ _SLOT = "default"
 
 
 def attach(network: nn.Module, facts: Facts, *, dropout: float = 0.0, seed: int = 0) -> dict[str, nn.Parameter]:
-    """Put a fresh adapter on a frozen network; it changes nothing until B leaves zero.
+    """Put a fresh adapter on a frozen network; it changes nothing until it is trained.
 
     PEFT would make the adapter in the network's number format and from the global random state; here it is float32
     and follows from the seed.
 
     Args:
         network: Changed in place.
-        facts: Rank, alpha and modules.
+        facts: Kind, rank, alpha and modules.
         dropout: Chance that an adapter input is dropped while training.
-        seed: Of the initial A.
+        seed: Of the initial weights.
 
     Returns:
         Name to trainable parameter, in the network's order.
     """
-    config = LoraConfig(
-        r=facts.rank,
-        lora_alpha=facts.alpha,
-        use_rslora=facts.rslora,
-        lora_dropout=dropout,
-        target_modules=list(facts.modules),
-        bias="none",
-    )
-    inject_adapter_in_model(config, network, adapter_name=_SLOT)
+    inject_adapter_in_model(kind(facts.kind).config(facts, dropout), network, adapter_name=_SLOT)
     parameters = parameters_of(network)
     for index, (name, parameter) in enumerate(parameters.items()):
-        parameter.data = _initial(name, parameter, seed, index)
+        parameter.data = _initial(network, facts, name, parameter, (seed, index))
         parameter.requires_grad_(True)
     set_strength(network, facts, 1.0)
     return parameters
@@ -52,11 +48,7 @@ def attach(network: nn.Module, facts: Facts, *, dropout: float = 0.0, seed: int 
 
 def parameters_of(network: nn.Module) -> dict[str, nn.Parameter]:
     """Return the adapter's parameters by the names of `Adapter.weights`."""
-    return {
-        name.replace(f".{_SLOT}.", "."): parameter
-        for name, parameter in network.named_parameters()
-        if f".{_SLOT}." in name
-    }
+    return {_plain(name): parameter for name, parameter in network.named_parameters() if f".{_SLOT}" in name}
 
 
 def load_weights(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
@@ -75,6 +67,12 @@ def load_weights(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
         parameter.data.copy_(weights[name])
 
 
+def load(network: nn.Module, adapter: Adapter, strength: float = 1.0) -> None:
+    """Give an attached adapter of this kind the weights and the scale of another (raises as `load_weights`)."""
+    load_weights(network, magnitude.absolute(adapter, network).weights)
+    set_strength(network, adapter.facts, strength)
+
+
 def attach_trained(network: nn.Module, adapter: Adapter, strength: float = 1.0) -> None:
     """Put a trained adapter on a frozen network, frozen too.
 
@@ -88,29 +86,63 @@ def attach_trained(network: nn.Module, adapter: Adapter, strength: float = 1.0) 
         raise WrongAdapter("adapter.mismatch", matched=total - len(missing), total=total, first=missing[0])
     for parameter in attach(network, adapter.facts).values():
         parameter.requires_grad_(False)
-    load_weights(network, adapter.weights)
-    set_strength(network, adapter.facts, strength)
+    load(network, adapter, strength)
 
 
 def set_strength(network: nn.Module, facts: Facts, strength: float) -> None:
     """Apply the adapter at this strength: 0 is the base network, 1 what was trained."""
-    for module in network.modules():
-        if isinstance(module, LoraLayer):
-            module.scaling[_SLOT] = strength * scale(facts)
+    known = kind(facts.kind)
+    for name, module in _tuned(network):
+        if known.scaled is not None:
+            module.scaling[_SLOT] = scale(facts, name) * (1.0 if known.blended else strength)
+        if known.blended:
+            _blend(module, strength)
 
 
 def detach(network: nn.Module) -> None:
     """Take the adapter off, leaving the base network as it was."""
-    for name, module in list(network.named_modules()):
-        if isinstance(module, LoraLayer):
-            parent, _, child = name.rpartition(".")
-            setattr(network.get_submodule(parent), child, module.get_base_layer())
+    for name, module in list(_tuned(network)):
+        parent, _, child = name.rpartition(".")
+        setattr(network.get_submodule(parent), child, module.get_base_layer())
 
 
-def _initial(name: str, parameter: nn.Parameter, seed: int, index: int) -> Tensor:
-    """Return the first value of an adapter weight: B zero, A uniform in +-1/sqrt(in) (as PEFT's default)."""
+def _tuned(network: nn.Module) -> Iterator[tuple[str, Any]]:
+    """Yield name and module of every layer that has an adapter."""
+    for name, module in network.named_modules():
+        if isinstance(module, BaseTunerLayer):
+            yield name, module
+
+
+def _blend(module: Any, strength: float) -> None:
+    """Let a layer give its output with the adapter by this share, and without it by the rest."""
+    if hasattr(module, "blending"):
+        module.blending.remove()
+        del module.blending
+    if strength != 1.0:
+        module.blending = module.register_forward_hook(partial(_mixed, strength))
+
+
+def _mixed(strength: float, module: Any, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+    """Return a share of a layer's output with the adapter, the rest without."""
+    without: Tensor = module.get_base_layer()(*inputs)
+    return torch.lerp(without, output, strength) if strength else without
+
+
+def _plain(name: str) -> str:
+    """Return a parameter's name as PEFT's files have it: without the slot."""
+    plain = name.replace(f".{_SLOT}", "")
+    return plain.removesuffix(".weight") if plain.endswith("magnitude_vector.weight") else plain
+
+
+def _initial(network: nn.Module, facts: Facts, name: str, parameter: nn.Parameter, key: tuple[int, int]) -> Tensor:
+    """Return the first value of an adapter weight, in float32.
+
+    Zero where the kind says so, the row lengths of W for DoRA, and else uniform in +-1/sqrt(columns) (PEFT's default).
+    """
     value = torch.zeros(parameter.shape, dtype=torch.float32)
-    if ".lora_A." in name:
+    if name.endswith("magnitude_vector"):
+        return magnitude.lengths(magnitude.frozen(network, module_of(name)))
+    if not name.endswith(kind(facts.kind).zero):
         bound = 1 / math.sqrt(parameter.shape[1])
-        value.uniform_(-bound, bound, generator=randomness.generator(seed, "adapter", index))
+        value.uniform_(-bound, bound, generator=randomness.generator(key[0], "adapter", key[1]))
     return value.to(parameter.device)

@@ -46,7 +46,8 @@ def export(
 
     Raises:
         SettingError: For unknown formats, number formats or runs.
-        WrongAdapter: If the source is no adapter of ours, or does not fit its base network.
+        WrongAdapter: If the source is no adapter of ours, does not fit its base network, or is of a kind that a
+            format cannot hold.
         CorruptFile: If a written file does not give the adapter back; it is deleted.
     """
     job = job or Job()
@@ -55,6 +56,10 @@ def export(
         raise SettingError("formats.no_dtype", dtype=dtype, known=", ".join(TOLERANCE))
     workspace = Workspace.at(home)
     adapter, recipe, folder, stem = _source(source, workspace)
+    for form in forms:
+        refused = form.refusal(adapter.facts)
+        if refused:
+            raise refused
     card, _ = family_of(adapter.facts.variant)
     job.report(StageStarted(stage="export", total=len(forms), unit="formats"))
     family: ModelFamily = card.open(recipe, workspace.models, job)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import nn
 
-from acetune import files
+from acetune import catalog, files
 from acetune.adapters import attach
-from acetune.adapters.adapter import Adapter
+from acetune.adapters.adapter import Adapter, Facts
 from acetune.errors import AcetuneError, CorruptFile, WrongAdapter
+from acetune.events import Job
 from acetune.families.family import FamilyCard, ModelFamily
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 #: Number formats of exported weights, and how far the forward pass may move by their rounding (relative to the
 #: largest velocity).
 TOLERANCE = {"bfloat16": 2e-2, "float16": 5e-3, "float32": 1e-5}
+#: What every training writes, where the kind of its adapter allows.
+_USUAL = ("universal", "peft")
 #: Frames of the music that is compared on.
 _PROBE_FRAMES = 32
 _PROBE_TIME = 0.5
@@ -43,8 +46,22 @@ class Format(Protocol):
         """Return the file or folder that `write` makes."""
         ...
 
+    def refusal(self, facts: Facts) -> WrongAdapter | None:
+        """Return why adapters of this kind cannot be written so, or None."""
+        ...
+
     def caveat(self, adapter: Adapter, card: FamilyCard) -> WrongAdapter | None:
         """Return which program will not read this adapter, or None."""
+        ...
+
+    def held(self, adapter: Adapter, network: nn.Module) -> Adapter:
+        """Return the adapter as a file holds it, the scale inside.
+
+        Args:
+            adapter: What was trained.
+            network: The one it was trained on, with or without an adapter of this kind; some formats say what they
+                say relative to its weights.
+        """
         ...
 
     def write(self, adapter: Adapter, card: FamilyCard, target: Path, dtype: torch.dtype) -> None:
@@ -60,8 +77,30 @@ class Format(Protocol):
         ...
 
 
+def suitable(facts: Facts, job: Job | None = None) -> tuple[Format, ...]:
+    """Return the formats that every training writes, less those that cannot hold its adapter.
+
+    Args:
+        facts: Of the adapter.
+        job: Hears which are missing, and why.
+    """
+    forms: list[Format] = [catalog.resolve("exporter", name) for name in _USUAL]
+    refused = [(form, form.refusal(facts)) for form in forms]
+    for form, why in refused:
+        if why and job:
+            job.tell(why, subject=form.name)
+    return tuple(form for form, why in refused if why is None)
+
+
 def write_checked(form: Format, adapter: Adapter, card: FamilyCard, target: Path, dtype: torch.dtype) -> Adapter:
     """Write an adapter, read it back and return what was read: every key, every value.
+
+    Args:
+        form: How.
+        adapter: What `Format.held` returned.
+        card: Of its family.
+        target: File or folder.
+        dtype: Number format of the weights.
 
     Raises:
         CorruptFile: If what was read is not what was written; the file is gone then.
@@ -69,10 +108,8 @@ def write_checked(form: Format, adapter: Adapter, card: FamilyCard, target: Path
     """
     form.write(adapter, card, target, dtype)
     read = form.read(target, card)
-    wanted = {name: value.to(dtype) for name, value in adapter.baked().weights.items()}
-    equal = wanted.keys() == read.weights.keys() and all(
-        torch.equal(wanted[name], value.to(dtype)) for name, value in read.weights.items()
-    )
+    wanted, found = (one.rounded(dtype).weights for one in (adapter.baked(), read))
+    equal = wanted.keys() == found.keys() and all(torch.equal(wanted[name], value) for name, value in found.items())
     if not equal:
         files.remove(target)
         raise CorruptFile("formats.not_equal", path=target, found=len(read.weights), total=len(wanted))
@@ -87,7 +124,7 @@ def export_checked(form: Format, adapter: Adapter, card: FamilyCard, target: Pat
         DiskFull: If there is no room.
         NotWritable: If the folder may not be written.
     """
-    read = write_checked(form, adapter, card, target, getattr(torch, dtype))
+    read = write_checked(form, form.held(adapter, bench.network), card, target, getattr(torch, dtype))
     try:
         return check_forward(bench.family, bench.network, adapter, read, dtype)
     except AcetuneError:
@@ -120,11 +157,9 @@ def check_forward(family: ModelFamily, network: nn.Module, trained: Adapter, rea
         CorruptFile: If it is larger than rounding explains.
     """
     before = _velocity(family, network)
-    attach.load_weights(network, read.weights)
-    attach.set_strength(network, read.facts, 1.0)
+    attach.load(network, read)
     after = _velocity(family, network)
-    attach.load_weights(network, trained.weights)
-    attach.set_strength(network, trained.facts, 1.0)
+    attach.load(network, trained)
     moved = float((after - before).abs().max() / before.abs().max())
     if not moved <= TOLERANCE[dtype]:
         raise CorruptFile("formats.other_forward", moved=f"{moved:.2g}", allowed=TOLERANCE[dtype])

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from acetune import files
 from acetune.adapters.adapter import HEADER, Adapter, Facts
+from acetune.adapters.kinds import kind
 from acetune.errors import WrongAdapter
+from acetune.events import Json
 from acetune.families.adapter_names import official, read_adapter
 from acetune.families.family import FamilyCard
 from acetune.storage import save_tensors
@@ -28,42 +31,49 @@ class PeftFolder:
         """Return the folder that `write` makes."""
         return folder / stem
 
+    def refusal(self, facts: Facts) -> WrongAdapter | None:
+        """Return None: PEFT has every kind."""
+        return None
+
     def caveat(self, adapter: Adapter, card: FamilyCard) -> WrongAdapter | None:
         """Return None: PEFT reads whatever it wrote."""
         return None
 
+    def held(self, adapter: Adapter, network: nn.Module) -> Adapter:
+        """Return the adapter with the scale inside, and else as PEFT has it."""
+        return adapter.baked()
+
     def write(self, adapter: Adapter, card: FamilyCard, target: Path, dtype: torch.dtype) -> None:
         """Write the folder; see `acetune.formats.format.Format.write`."""
-        baked = adapter.baked()
+        held = adapter.baked().rounded(dtype)
         with files.disk_errors(target):
             files.remove(target)
         with files.draft_folder(target) as draft:
-            metadata = {"format": "pt", HEADER: baked.facts.to_json()}
-            save_tensors(draft / _WEIGHTS, official(baked, card, dtype), metadata)
-            files.write_json(draft / _CONFIG, _config(baked.facts, card))
+            metadata = {"format": "pt", HEADER: held.facts.to_json()}
+            save_tensors(draft / _WEIGHTS, official(held, card), metadata)
+            files.write_json(draft / _CONFIG, _config(held.facts, card))
 
     def read(self, target: Path, card: FamilyCard) -> Adapter:
         """Return the adapter of such a folder (raises as `acetune.families.adapter_names.read_adapter`)."""
         return read_adapter(target)
 
 
-def _config(facts: Facts, card: FamilyCard) -> dict[str, object]:
-    """Return adapter_config.json; alpha equals the rank since the scale is in the weights."""
-    return {
-        "peft_type": "LORA",
+def _config(facts: Facts, card: FamilyCard) -> dict[str, Json]:
+    """Return adapter_config.json: PEFT's own, with official names and an alpha that is the rank."""
+    named = replace(
+        facts,
+        modules=tuple(card.official_name(module) for module in facts.modules),
+        ranks={card.official_name(module): rank for module, rank in facts.ranks.items()},
+    )
+    said = kind(facts.kind).config(named, 0.0).to_dict()
+    plain = {key: sorted(value) if isinstance(value, set) else value for key, value in said.items()}
+    modules: Json = list(named.modules)  # PEFT's set has no order
+    whose: dict[str, Json] = {
         "task_type": "FEATURE_EXTRACTION",
         "base_model_name_or_path": facts.variant,
-        "r": facts.rank,
-        "lora_alpha": facts.rank,
-        "lora_dropout": 0.0,
-        "bias": "none",
-        "use_rslora": False,
-        "use_dora": False,
         "inference_mode": True,
-        "rank_pattern": {},
-        "alpha_pattern": {},
-        "target_modules": [card.official_name(module) for module in facts.modules],
     }
+    return {**plain, **whose, "target_modules": modules}
 
 
 PEFT = PeftFolder()

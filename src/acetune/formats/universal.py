@@ -1,8 +1,10 @@
-"""The universal file: one safetensors that ComfyUI, diffusers, the official app and PEFT read alike at strength 1.
+"""The universal file: one safetensors that acetune and as many other programs as possible read alike at strength 1.
 
-Official names with PEFT's prefix, only lora_A and lora_B, and the scale baked into B: ComfyUI knows no alpha but
-``.alpha`` tensors, which diffusers refuses; diffusers takes alpha = rank without metadata. With the scale inside the
-weights all of them do the same.
+LoRA has official names with PEFT's prefix, only lora_A and lora_B, and the scale baked into B: ComfyUI knows no alpha
+but ``.alpha`` tensors, which diffusers refuses; diffusers takes alpha = rank without metadata. With the scale inside
+the weights all of them do the same. DoRA adds row lengths as ComfyUI counts them. LoKr and LoHa have the names of the
+LyCORIS library, which ComfyUI and the official app know; their alpha is the rank, a factor of 1. OFT of PEFT turns
+inputs where ComfyUI's turns outputs: no single file holds it.
 """
 
 from __future__ import annotations
@@ -12,11 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
 
 from acetune import files
+from acetune.adapters import magnitude
 from acetune.adapters.adapter import HEADER, Adapter, Facts
+from acetune.adapters.kinds import kind
 from acetune.errors import WrongAdapter
-from acetune.families.adapter_names import official, read_adapter
+from acetune.families.adapter_names import lycoris, official, read_adapter
 from acetune.families.family import FamilyCard
 from acetune.storage import save_tensors
 
@@ -32,35 +37,61 @@ class Universal:
         """Return the file that `write` makes."""
         return folder / f"{stem}.safetensors"
 
+    def refusal(self, facts: Facts) -> WrongAdapter | None:
+        """Return why an adapter of OFT has no single file."""
+        return WrongAdapter("formats.no_single_file", kind=facts.kind) if facts.kind == "oft" else None
+
     def caveat(self, adapter: Adapter, card: FamilyCard) -> WrongAdapter | None:
-        """Return a warning where diffusers would load nothing: it knows official files by their q and k projections."""
+        """Return a warning where diffusers would load nothing, or the wrong thing.
+
+        It reads plain LoRA only, and knows official files by their q and k projections.
+        """
+        if adapter.facts.kind != "lora":
+            return WrongAdapter("formats.lora_only", kind=adapter.facts.kind)
         names = [card.official_name(module) for module in adapter.facts.modules]
         if any("q_proj" in name or "k_proj" in name for name in names):
             return None
         return WrongAdapter("formats.not_for_diffusers")
 
+    def held(self, adapter: Adapter, network: nn.Module) -> Adapter:
+        """Return the adapter with the scale inside and row lengths as ComfyUI counts them."""
+        return magnitude.relative(adapter.baked(), network)
+
     def write(self, adapter: Adapter, card: FamilyCard, target: Path, dtype: torch.dtype) -> None:
         """Write the file; see `acetune.formats.format.Format.write`."""
-        baked = adapter.baked()
-        metadata = {"format": "pt", HEADER: baked.facts.to_json(), "lora_adapter_metadata": _diffusers(baked.facts)}
+        held = adapter.baked().rounded(dtype)
+        plain = not kind(held.facts.kind).lycoris
+        tensors = official(held, card) if plain else lycoris(held, card) | _alphas(held, card)
+        metadata = {"format": "pt", HEADER: held.facts.to_json(), **_header(held.facts)}
         with files.draft_file(target) as draft:
-            save_tensors(draft, official(baked, card, dtype), metadata)
+            save_tensors(draft, tensors, metadata)
 
     def read(self, target: Path, card: FamilyCard) -> Adapter:
         """Return the adapter of a universal file (raises as `acetune.families.adapter_names.read_adapter`)."""
         return read_adapter(target)
 
 
-def _diffusers(facts: Facts) -> str:
-    """Return the header from which diffusers takes rank, alpha and targets (its own module names)."""
-    return json.dumps(
-        {
+def _alphas(held: Adapter, card: FamilyCard) -> dict[str, Tensor]:
+    """Return an alpha for each module that equals its rank, as the LyCORIS library expects one."""
+    facts = held.facts
+    alphas = {f"{module}.alpha": torch.tensor(float(facts.ranks.get(module, facts.rank))) for module in facts.modules}
+    return lycoris(Adapter(alphas, facts), card)
+
+
+def _header(facts: Facts) -> dict[str, str]:
+    """Return what else the header says: rank, alpha and targets for diffusers, or the kind for the official app."""
+    if facts.kind == "lora":
+        said = {
             "transformer.r": facts.rank,
             "transformer.lora_alpha": facts.rank,
             "transformer.target_modules": list(facts.modules),
             "transformer.peft_type": "LORA",
         }
-    )
+        return {"lora_adapter_metadata": json.dumps(said)}
+    if not kind(facts.kind).lycoris:
+        return {}
+    config = {"linear_dim": facts.rank, "linear_alpha": facts.rank, "factor": facts.factor or -1}
+    return {"algo": facts.kind, "format": "lycoris", f"{facts.kind}_config": json.dumps(config)}
 
 
 UNIVERSAL = Universal()

@@ -118,7 +118,7 @@ def _of_the_adapter(recipe: Recipe, tracks: int) -> Iterator[Advice]:
     """Yield which knobs of adapter and optimizer are unusual."""
     adapter, optim = recipe.adapter, recipe.optim
     scale = adapter.alpha / (adapter.rank**0.5 if adapter.rslora else adapter.rank)
-    if not _USUAL_SCALE[0] <= scale <= _USUAL_SCALE[1]:
+    if adapter.kind != "oft" and not _USUAL_SCALE[0] <= scale <= _USUAL_SCALE[1]:
         yield Advice.of("plan.scale", scale=round(scale, 3), alpha=adapter.alpha, rank=adapter.rank)
     low, high = USUAL_RATES.get(optim.name, (0.0, 1.0))
     if not low <= optim.lr <= high:

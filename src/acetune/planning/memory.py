@@ -48,11 +48,10 @@ class NetworkSize:
             (*attention, (d, self.intermediate), (d, self.intermediate), (self.intermediate, d)) if mlp else attention
         )
 
-    def adapter_parameters(self, rank: int, targets: str) -> int:
-        """Return the number of weights of a LoRA on a named choice of targets (others count as attention)."""
+    def adapter_linears(self, targets: str) -> tuple[tuple[int, int], ...]:
+        """Return (inputs, outputs) of the layers that a named choice of targets tunes (others count as attention)."""
         attentions = 1 if targets in ("self", "cross") else 2
-        linears = self.linears(mlp=targets == "attention+mlp", attentions=attentions)
-        return self.layers * rank * sum(i + o for i, o in linears)
+        return self.layers * self.linears(mlp=targets == "attention+mlp", attentions=attentions)
 
 
 #: Allocator slack and what a device's runtime takes for itself.
@@ -62,7 +61,7 @@ _TRANSIENT, _RECOMPUTED = 64 * 1024, 4 * 1024
 
 
 def training_bytes(
-    size: NetworkSize, adapter_parameters: int, tokens: int, *, weight_bytes: int, recompute: bool
+    size: NetworkSize, adapter_parameters: int, tokens: int, *, weight_bytes: int, recompute: bool, kept: int = 0
 ) -> int:
     """Return the memory of one training step on an accelerator: weights, adapter, activations, slack, runtime.
 
@@ -75,12 +74,13 @@ def training_bytes(
         tokens: Patches in one micro-batch.
         weight_bytes: Bytes of a frozen weight.
         recompute: Whether activations are recomputed.
+        kept: Bytes of activations that a kind of adapter adds to those of LoRA.
     """
     d, q, kv = size.hidden, size.heads * size.head_dim, size.kv_heads * size.head_dim
     ideal = weight_bytes * (5 * d + 6 * q + 3 * kv + 2 * size.intermediate)
-    kept = ideal * 171 / 74
-    per_block = _RECOMPUTED if recompute else kept
-    activations = tokens * (size.layers * per_block + ideal + _TRANSIENT)
+    usual = ideal * 171 / 74
+    per_block = _RECOMPUTED if recompute else usual
+    activations = tokens * (size.layers * per_block + ideal + _TRANSIENT) + kept
     state = size.parameters * weight_bytes + adapter_parameters * 16
     return int((state + activations) * (1 + SLACK)) + CONTEXT_BYTES
 

@@ -13,6 +13,7 @@ from acetune.data.split import Split, split
 from acetune.data.track import Track
 from acetune.errors import DataError, SettingError
 from acetune.events import Json
+from acetune.planning import adapters
 from acetune.planning.guards import Advice, advise
 from acetune.planning.memory import NetworkSize, training_bytes, training_flops
 from acetune.planning.steps import crop_length, run_length, steps_per_epoch, window_length
@@ -78,6 +79,7 @@ def plan_for(recipe: Recipe, size: NetworkSize, tracks: Sequence[Track], machine
 
     Raises:
         DataError: If no track is long enough to train on.
+        SettingError: If the adapter's knobs do not go together.
     """
     tracks = [track for track in tracks if not track.excluded]
     divided = split(tracks, recipe.data.holdout, recipe.data.seed)
@@ -87,11 +89,13 @@ def plan_for(recipe: Recipe, size: NetworkSize, tracks: Sequence[Track], machine
     music = minutes_of_music(recipe, divided)
     length = run_length(recipe, steps_per_epoch(crops, recipe.data.batch_size, recipe.data.accumulation), music)
     tokens = max(crops) // size.patch * min(recipe.data.batch_size, len(crops))
-    weights = size.adapter_parameters(recipe.adapter.rank, recipe.adapter.targets)
+    adapters.check(recipe.adapter, size)
+    weights = adapters.parameters(recipe.adapter, size)
     recompute = recipe.compute.recompute
     wide = recipe.compute.dtype == "float32" or (recipe.compute.dtype == "auto" and machine.device == "cpu")
     bytes_per_weight = 4 if wide else 2
-    memory = training_bytes(size, weights, tokens, weight_bytes=bytes_per_weight, recompute=recompute)
+    kept = adapters.kept_bytes(recipe.adapter, size, tokens, recompute=recompute)
+    memory = training_bytes(size, weights, tokens, weight_bytes=bytes_per_weight, recompute=recompute, kept=kept)
     flops = training_flops(size, tokens, _CONDITIONS * recipe.data.batch_size, recompute=recompute)
     rate = compute.step_rate(machine.device)
     seconds = length.steps * recipe.data.accumulation * (flops / rate + _STEP_SECONDS) + _START_SECONDS

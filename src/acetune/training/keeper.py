@@ -6,12 +6,10 @@ from pathlib import Path
 
 import torch
 
-from acetune import catalog
 from acetune.adapters.adapter import scale
 from acetune.events import Job, Saved, StageEnded
 from acetune.families.family import FamilyCard
-from acetune.formats.format import Bench, Format, export_checked, write_checked
-from acetune.formats.universal import UNIVERSAL
+from acetune.formats.format import Bench, export_checked, suitable, write_checked
 from acetune.recipe import family_of
 from acetune.run import Run
 from acetune.training import checkpoint, validate
@@ -87,9 +85,10 @@ class Keeper:
         folder = checkpoint.save(self.run, state, adapter, self._session.optimizer, self._session.parameters)
         self._job.report(Saved(path=self._relative(folder), what="checkpoint", step=step))
         if step:
-            target = UNIVERSAL.target(self.run.adapters, f"{self.run.name}_{step}steps")
+            form = suitable(adapter.facts)[0]
+            target = form.target(self.run.adapters, f"{self.run.name}_{step}steps")
             card, _ = family_of(adapter.facts.variant)
-            write_checked(UNIVERSAL, adapter, card, target, getattr(torch, _DTYPE))
+            write_checked(form, form.held(adapter, self._session.network), card, target, getattr(torch, _DTYPE))
             self._job.report(Saved(path=self._relative(target), what="adapter", step=step))
 
     def finish(self, card: FamilyCard) -> tuple[Path, str]:
@@ -98,15 +97,14 @@ class Keeper:
         adapter = self._session.adapter(step)
         stem = f"{self.run.name}_final"
         written, bench = [], Bench(self._session.family, self._session.network)
-        for name in ("universal", "peft"):
-            form: Format = catalog.resolve("exporter", name)
+        for form in suitable(adapter.facts, self._job):
             target = form.target(self.run.adapters, stem)
             with self._session.in_use():
                 export_checked(form, adapter, card, target, _DTYPE, bench)
             caveat = form.caveat(adapter, card)
             if caveat:
                 self._job.tell(caveat, subject=target.name)
-            self._job.report(Saved(path=self._relative(target), what=name, step=step))
+            self._job.report(Saved(path=self._relative(target), what=form.name, step=step))
             written.append(target)
         found = self._final_difference(step)
         mode = self._session.examples.split.mode

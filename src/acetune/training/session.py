@@ -233,6 +233,7 @@ def _facts(recipe: Recipe, family: ModelFamily, objective: Objective, encoded: E
         rank=recipe.adapter.rank,
         alpha=recipe.adapter.alpha,
         rslora=recipe.adapter.rslora,
+        factor=recipe.adapter.factor,
         modules=family.target_modules(recipe.adapter.targets),
         family=family_of(recipe.model.variant)[0].name,
         variant=family.variant.name,

@@ -173,6 +173,11 @@ def hash_of(*parts: object) -> str:
     return hashlib.blake2b(text.encode("utf-8"), digest_size=16).hexdigest()
 
 
+def chance_of(*parts: object) -> float:
+    """Return a number in [0, 1) that is drawn from these values; equal values, equal number."""
+    return int(hash_of(*parts)[:13], 16) / 16**13  # 52 bits: all that a float holds below 1
+
+
 def check_name(name: str, what: str) -> str:
     """Return a name that is safe as a file name on every system.
 

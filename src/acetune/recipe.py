@@ -110,8 +110,7 @@ def resolve(layers: Iterable[tuple[str, Mapping[str, object]]]) -> Resolved:
         layers: Pairs of an origin (shown to people) and values.
 
     Raises:
-        SettingError: For unknown knobs (with the nearest name), values out of range, shares of texts above 1 and
-            unknown variants.
+        SettingError: For unknown knobs (with the nearest name), values out of range and unknown variants.
     """
     flat = [(origin, renamed(flatten(values), _NAMES, origin)) for origin, values in layers]
     chosen = [layer["model.variant"] for _, layer in flat if layer.get("model.variant") is not None]
@@ -120,15 +119,9 @@ def resolve(layers: Iterable[tuple[str, Mapping[str, object]]]) -> Resolved:
     stack = [(f"variant {variant.name}", flatten(variant.recipe)), *flat]
     legal = {k.name for k in knobs(family)} | {"version"}
     values, origins = merge(stack, legal, tuple(_NAMES), ("schedule.steps", "schedule.epochs"))
-    nested = nest({**values, "model.variant": variant.name})
-    top, own = nested.pop("", {}), build(family, nested.pop("family", {}), origins, "family.")
-    recipe = build(Recipe, {**top, **nested, "family": own}, origins)
-    data = recipe.data
-    if data.tags_share + data.genre_share + data.recaption_share > 1 + 1e-9:
-        raise SettingError(
-            "recipe.shares", tags=data.tags_share, genre=data.genre_share, recaption=data.recaption_share
-        )
-    return Resolved(recipe, origins)
+    sections = nest({**values, "model.variant": variant.name})
+    top, own = sections.pop("", {}), build(family, sections.pop("family", {}), origins, "family.")
+    return Resolved(build(Recipe, {**top, **sections, "family": own}, origins), origins)
 
 
 def load(path: Path) -> Recipe:

@@ -25,6 +25,9 @@ class DataSection(Section):
     max_seconds: float = knob(240.0, "Songs are encoded up to this length.", unit="s", ge=1, le=600)
     normalise: Literal["none", "peak"] = knob("none", "Loudness treatment before encoding; peak is -1 dBFS.")
     crop_seconds: float = knob(60.0, "Longest window of a song in one example.", unit="s", gt=0, le=600)
+    cut_lyrics: bool = knob(
+        True, "A crop has the lyrics that are sung in it, where the times of their lines are known."
+    )
     batch_size: int = knob(1, "Crops in one micro-batch.", unit="crops", ge=1, le=512)
     accumulation: int = knob(1, "Micro-batches in one step.", ge=1, le=4096)
     holdout: float | None = knob(

@@ -63,7 +63,7 @@ def places(home: Path) -> set[tuple[str, str]]:
 def part(songs: Path, path: str, latents: str, texts: list[str], lyrics: str) -> TrackParts:
     """Return the parts of a song under names of our own."""
     track = next(track for track in manifests.load(songs).tracks if track.path == path)
-    return TrackParts(track, {}, latents, dict(zip(["caption", "tags"], texts, strict=False)), lyrics)
+    return TrackParts(track, {}, latents, dict(zip(["caption", "tags"], texts, strict=False)), {"": lyrics})
 
 
 def encoded(home: Path, *parts: TrackParts) -> Cache:
@@ -73,7 +73,7 @@ def encoded(home: Path, *parts: TrackParts) -> Cache:
     for p in parts:
         for kind, name in (
             ("latents", p.latents),
-            ("lyrics", p.lyrics),
+            *(("lyrics", name) for name in p.lyrics.values()),
             *(("text", name) for name in p.texts.values()),
         ):
             cache.write(kind, name, {"x": torch.zeros(1)})

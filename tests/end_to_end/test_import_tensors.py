@@ -145,7 +145,7 @@ def parts_of(encoded_set: EncodedSet) -> dict[str, list[Tensor]]:
     read = encoded_set.cache.read
     return {
         "text": [read("text", p.texts["caption"])["tokens"] for p in encoded_set.parts],
-        "lyrics": [read("lyrics", p.lyrics)["tokens"] for p in encoded_set.parts],
+        "lyrics": [read("lyrics", p.lyrics_name(p.prompts["caption"].lyrics))["tokens"] for p in encoded_set.parts],
     }
 
 

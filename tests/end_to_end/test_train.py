@@ -340,7 +340,7 @@ def test_held_out_windows_are_never_trained_on(recipe: Recipes, trio: Path, home
 
     for song, unit in zip(examples.songs, examples.held_out(), strict=True):
         _, start, length = unit.crops[0]
-        assert start >= song.frames and length == song.window > 0
+        assert start >= song.cuts.frames and length == song.cuts.window > 0
 
 
 def test_every_event_is_in_the_run_folder(recipe: Recipes, home: Path) -> None:

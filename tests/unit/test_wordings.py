@@ -4,7 +4,6 @@ from acetune.data.settings import DatasetSettings
 from acetune.data.track import Track
 from acetune.data.wordings import VARIANTS, drawn, wordings
 from acetune.errors import SettingError
-from acetune.recipe import resolve
 from acetune.sections import DataSection
 
 TAGS = ("ambient", "slow", "pads", "dreamy", "night")
@@ -102,10 +101,10 @@ def test_what_a_track_lacks_is_its_caption(u):
 
 def test_shares_above_one_are_refused():
     with pytest.raises(SettingError, match="more than 1") as refused:
-        resolve([("test", {"data.tags_share": 0.6, "data.genre_share": 0.5})])
+        texts(FULL, tags_share=0.6, genre_share=0.5)
 
     assert refused.value.exit_code == 2
 
 
 def test_shares_may_fill_every_visit():
-    assert resolve([("test", {"data.tags_share": 0.7, "data.genre_share": 0.2, "data.recaption_share": 0.1})])
+    assert texts(FULL, tags_share=0.1, genre_share=0.2, recaption_share=0.7)

@@ -14,15 +14,14 @@ from acetune.data.captions import forms, with_trigger
 from acetune.data.fields import read_tags
 from acetune.data.settings import DatasetSettings
 from acetune.data.track import Track
-from acetune.files import hash_of
+from acetune.errors import SettingError
+from acetune.files import chance_of
 from acetune.sections import DataSection
 
 #: Shuffled and thinned lists of a track's tags; each costs one reading of the text encoder.
 VARIANTS: Final = 8
 #: The text that held-out songs are asked with.
 MAIN: Final = "caption"
-#: Bits of a draw.
-_DIGITS: Final = 13
 
 
 def wordings(track: Track, settings: DatasetSettings, data: DataSection) -> dict[str, str]:
@@ -30,7 +29,11 @@ def wordings(track: Track, settings: DatasetSettings, data: DataSection) -> dict
 
     Forms are "caption", "tags" (or "tags.0" to "tags.7" where they are shuffled or thinned), "genre" and
     "recaption.<kind>". Only what a recipe can draw is offered, and "caption" always.
+
+    Raises:
+        SettingError: As `check_shares`.
     """
+    check_shares(data)
     trigger = track.trigger or settings.trigger
     offered = forms(track, settings.trigger, settings.trigger_position)
     texts: dict[str, str] = {}
@@ -43,6 +46,17 @@ def wordings(track: Track, settings: DatasetSettings, data: DataSection) -> dict
         texts |= {f"recaption.{kind}": text for kind, text in (track.recaption or {}).items() if text.strip()}
     placed = {form: with_trigger(text, trigger, settings.trigger_position) for form, text in texts.items()}
     return {MAIN: offered[MAIN], **placed}
+
+
+def check_shares(data: DataSection) -> None:
+    """Make sure that something is left for captions, or nothing too much.
+
+    Raises:
+        SettingError: If the shares are more than 1 together.
+    """
+    tags, genre, recaption = data.tags_share, data.genre_share, data.recaption_share
+    if tags + genre + recaption > 1 + 1e-9:  # 0.1 + 0.2 + 0.7 is a little more
+        raise SettingError("data.shares", tags=tags, genre=genre, recaption=recaption)
 
 
 def drawn(track: Track, offered: Collection[str], data: DataSection, u: float, v: float) -> str:
@@ -96,12 +110,7 @@ def _variants(track: Track, data: DataSection, trigger: str | None) -> dict[str,
 
 def _variant(tags: list[str], data: DataSection, number: int, least: int) -> list[str]:
     """Return a list of tags shuffled and thinned, but for so many tags at least."""
-    luck = {tag: _chance("tag dropout", tags, number, tag) for tag in tags}
+    luck = {tag: chance_of("tag dropout", tags, number, tag) for tag in tags}
     safe = sorted(tags, key=luck.__getitem__, reverse=True)[:least]
     left = [tag for tag in tags if luck[tag] >= data.tag_dropout or tag in safe]
-    return sorted(left, key=lambda tag: _chance("tag order", tags, number, tag)) if data.tag_shuffle else left
-
-
-def _chance(purpose: str, tags: list[str], number: int, tag: str) -> float:
-    """Return a number in [0, 1) that is a tag's own in one variant of a list."""
-    return int(hash_of(purpose, tags, number, tag)[:_DIGITS], 16) / 16**_DIGITS
+    return sorted(left, key=lambda tag: chance_of("tag order", tags, number, tag)) if data.tag_shuffle else left

@@ -15,15 +15,14 @@ from acetune.data import manifest as manifests
 from acetune.data.manifest import Manifest
 from acetune.data.sound_checks import SILENT_SHARE
 from acetune.data.track import Skipped, Track
-from acetune.data.wordings import MAIN
 from acetune.encoding import uses
 from acetune.encoding.adoption import Adoption, latents_of
 from acetune.encoding.cache import Cache
 from acetune.encoding.encoded_songs import is_encoded
-from acetune.encoding.parts import TrackParts, constants_name, parts_of
+from acetune.encoding.parts import WINDOW, TrackParts, constants_name, parts_of, with_windows
 from acetune.errors import DataError, SettingError
 from acetune.events import Job, Progress, StageEnded, StageStarted
-from acetune.families.family import Conditioner, ModelFamily, Part
+from acetune.families.family import Conditioner, ModelFamily
 from acetune.files import content_hash
 from acetune.recipe import Recipe, family_of
 from acetune.workspace import Workspace
@@ -96,30 +95,27 @@ def encode_set(
     manifest: Manifest, recipe: Recipe, family: ModelFamily, cache: Cache, job: Job
 ) -> tuple[EncodedSet, EncodeResult]:
     """Encode what is missing and return the set with its parts (raises as `encode`)."""
-    device = compute.device(recipe.compute.device)
-    dtype = str(compute.dtype("auto", device))
+    dtype = _dtype(recipe)
     parts = parts_of(manifest, recipe, family, dtype)
     constants = constants_name(family, dtype)
     uses.record(cache, parts)
-    songs, prompts = _missing_songs(parts, cache), _missing_prompts(parts, constants, cache)
-    total = len(songs) + len(prompts)
+    total = len(_missing_songs(parts, cache)) + len(_missing_prompts(parts, constants, cache))
     job.report(StageStarted(stage="encode", total=total, unit="parts"))
     counter = _Counter(job, cache, total)
     skipped = _encode_songs(parts, manifest, recipe, family, counter)
-    compute.release(device)
     left = tuple(p for p in parts if cache.has("latents", p.latents))
-    prompts = _missing_prompts(left, constants, cache)
-    counter.total = counter.done + len(prompts)  # the text of songs that were left out is not needed
-    if left and prompts:
-        skipped += _encode_prompts(prompts, manifest, family.load_conditioner(device), counter)
-        compute.release(device)
-        gone = {song.path for song in skipped}
-        left = tuple(p for p in left if p.track.path not in gone)
+    left, dropped = _encode_conditions(left, manifest, recipe, family, counter)
+    skipped += dropped
     if not left:
         raise DataError("encoding.none_left", count=len(parts), reason=skipped[0].reason)
-    result = EncodeResult(counter.written, _count(parts) - total, skipped, counter.bytes)
+    result = EncodeResult(counter.written, max(_count(left) - counter.written, 0), skipped, counter.bytes)
     job.report(StageEnded(stage="encode", result={"tracks": len(left), "skipped": len(skipped), "bytes": result.bytes}))
     return EncodedSet(manifest, left, constants, cache), result
+
+
+def _dtype(recipe: Recipe) -> str:
+    """Return the number format of the conditions."""
+    return str(compute.dtype("auto", compute.device(recipe.compute.device)))
 
 
 class _Counter:
@@ -157,8 +153,7 @@ def _missing_songs(parts: Iterable[TrackParts], cache: Cache) -> tuple[TrackPart
 def _count(parts: Iterable[TrackParts]) -> int:
     """Return how many parts a data set has, shared ones counted once."""
     parts = tuple(parts)
-    latents, lyrics = {p.latents for p in parts}, {p.lyrics for p in parts}
-    return len(latents) + len(lyrics) + len({name for p in parts for name in p.texts.values()}) + 1
+    return len({name for p in parts for name in (p.latents, *p.texts.values(), *p.lyrics.values())}) + 1
 
 
 def _missing_prompts(
@@ -168,7 +163,7 @@ def _missing_prompts(
     wanted: dict[tuple[str, str], TrackParts | None] = {("constants", constants): None}
     for p in parts:
         wanted.update({("text", name): p for name in p.texts.values()})
-        wanted[("lyrics", p.lyrics)] = p
+        wanted.update({("lyrics", name): p for name in p.lyrics.values()})
     return {place: p for place, p in wanted.items() if not cache.has(*place)}
 
 
@@ -193,6 +188,7 @@ def _encode_songs(
             same = [q.track.path for q in parts if q.latents == p.latents]
             skipped += [Skipped(path, error.code, error.message()) for path in same]
             counter.skip(p, error)
+    compute.release(device)
     if recipe.data.normalise != "none" and any(is_encoded(p.track) for p in songs):
         counter.job.tell(DataError("tensors.not_normalised"))
     return tuple(skipped)
@@ -213,6 +209,32 @@ def _audio(path: Path, track: Track, recipe: Recipe) -> Samples:
     return signal.peak_normalise(audio) if recipe.data.normalise == "peak" else audio
 
 
+def _encode_conditions(
+    parts: tuple[TrackParts, ...], manifest: Manifest, recipe: Recipe, family: ModelFamily, counter: _Counter
+) -> tuple[tuple[TrackParts, ...], tuple[Skipped, ...]]:
+    """Encode every text and all lyrics, and return the tracks with their parts, and those that were left out.
+
+    Which crops there are depends on which songs are left, so that after a loss the rest is looked at again.
+    """
+    cache, dtype, device = counter.cache, _dtype(recipe), compute.device(recipe.compute.device)
+    conditioner: Conditioner | None = None
+    skipped: tuple[Skipped, ...] = ()
+    while parts:
+        parts = with_windows(parts, recipe, family, cache, dtype)
+        uses.record(cache, parts)
+        prompts = _missing_prompts(parts, constants_name(family, dtype), cache)
+        counter.total = counter.done + len(prompts)  # parts of songs that were left out are not needed
+        if not prompts:
+            break
+        conditioner = conditioner or family.load_conditioner(device)
+        lost = _encode_prompts(prompts, manifest, conditioner, counter)
+        skipped += lost
+        parts = tuple(p for p in parts if p.track.path not in {song.path for song in lost})
+    del conditioner
+    compute.release(device)
+    return parts, skipped
+
+
 def _encode_prompts(
     prompts: Mapping[tuple[str, str], TrackParts | None],
     manifest: Manifest,
@@ -226,24 +248,19 @@ def _encode_prompts(
         if p is None:
             counter.write(kind, name, conditioner.constants(), kind)
             continue
-        form = next((form for form, known in p.texts.items() if known == name), MAIN)
+        form, prompt = p.asked(kind, name)
         try:
-            part = adoption.part(kind, p, form)
-            counter.write(kind, name, part or _encoded(kind, p, form, conditioner, counter.job), p.track.path)
+            part = None if form == WINDOW else adoption.part(kind, p, form)
+            if part is None:
+                part = conditioner.lyrics(prompt) if kind == "lyrics" else conditioner.text(prompt)
+                if kind == "text" and not form.startswith("tags."):  # eight variants are no news
+                    _notice_prompt(p, form, conditioner, counter.job)
+            counter.write(kind, name, part, p.track.path)
         except DataError as error:
             skipped[p.track.path] = Skipped(p.track.path, error.code, error.message())
             counter.skip(p, error)
     adoption.report(counter.job)
     return tuple(skipped.values())
-
-
-def _encoded(kind: str, p: TrackParts, form: str, conditioner: Conditioner, job: Job) -> Part:
-    """Return a condition part of a track, encoded now; what was too long to be read whole is said."""
-    if kind == "lyrics":
-        return conditioner.lyrics(p.prompts[form])
-    if not form.startswith("tags."):  # the eight variants are no news
-        _notice_prompt(p, form, conditioner, job)
-    return conditioner.text(p.prompts[form])
 
 
 def _notice_prompt(p: TrackParts, form: str, conditioner: Conditioner, job: Job) -> None:

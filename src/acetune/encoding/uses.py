@@ -28,7 +28,8 @@ def record(cache: Cache, parts: Iterable[TrackParts]) -> None:
         if p.track.audio_sha256 is None:
             continue
         path = _file(cache.root, p.track.audio_sha256)
-        wanted = (("latents", p.latents), ("lyrics", p.lyrics), *(("text", name) for name in p.texts.values()))
+        conditions = {"lyrics": p.lyrics, "text": p.texts}
+        wanted = [("latents", p.latents), *((kind, name) for kind in conditions for name in conditions[kind].values())]
         known = _read(path)
         lines = [f"{kind} {name}\n" for kind, name in dict.fromkeys(wanted) if (kind, name) not in known]
         if lines:

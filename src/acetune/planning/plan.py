@@ -9,11 +9,14 @@ from pathlib import Path
 from acetune import compute
 from acetune.compute import Machine
 from acetune.data import manifest as manifests
+from acetune.data.lyric_windows import has_times
 from acetune.data.split import Split, split
 from acetune.data.track import Track
+from acetune.data.wordings import VARIANTS, check_shares
 from acetune.errors import DataError, SettingError
 from acetune.events import Json
 from acetune.planning import adapters
+from acetune.planning.crops import ROUNDS
 from acetune.planning.guards import Advice, advise
 from acetune.planning.memory import NetworkSize, training_bytes, training_flops
 from acetune.planning.steps import crop_length, run_length, steps_per_epoch, window_length
@@ -23,6 +26,8 @@ from acetune.recipe import Recipe, family_of
 _STEP_SECONDS, _START_SECONDS = 0.02, 15.0
 #: Condition tokens of a usual song: lyrics and caption.
 _CONDITIONS = 500
+#: Condition tokens of a usual caption.
+_CAPTION = 100
 
 
 @dataclass(frozen=True)
@@ -79,8 +84,9 @@ def plan_for(recipe: Recipe, size: NetworkSize, tracks: Sequence[Track], machine
 
     Raises:
         DataError: If no track is long enough to train on.
-        SettingError: If the adapter's knobs do not go together.
+        SettingError: If the adapter's knobs do not go together, or shares of texts are more than 1 together.
     """
+    check_shares(recipe.data)
     tracks = [track for track in tracks if not track.excluded]
     divided = split(tracks, recipe.data.holdout, recipe.data.seed)
     crops = training_crops(recipe, size, divided)
@@ -149,5 +155,13 @@ def _units(recipe: Recipe, size: NetworkSize, divided: Split) -> int:
 def _disk_bytes(recipe: Recipe, size: NetworkSize, tracks: Sequence[Track], weights: int) -> int:
     """Return bytes on the disk: encoded songs, and checkpoints with both moments in float32."""
     frames = sum(song_frames(t, recipe, size) for t in tracks)
-    encoded = frames * size.channels * 2 * 4 + len(tracks) * 2 * _CONDITIONS * size.condition_width * 4
+    tokens = sum(_condition_tokens(track, recipe) for track in tracks)
+    encoded = frames * size.channels * 2 * 4 + tokens * size.condition_width * 4
     return encoded + (recipe.guard.keep_last + 2) * weights * 12 + 4 * weights * 2
+
+
+def _condition_tokens(track: Track, recipe: Recipe) -> int:
+    """Return about how many condition tokens are encoded for a track: texts, lyrics, and the lyrics of its crops."""
+    varied = bool(track.tags) and (recipe.data.tag_shuffle or recipe.data.tag_dropout > 0)
+    cut = recipe.data.cut_lyrics and has_times(track)
+    return 2 * _CONDITIONS + varied * VARIANTS * _CAPTION + cut * ROUNDS * _CONDITIONS

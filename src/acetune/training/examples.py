@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from acetune.data.lyric_windows import has_times, lyrics_between
 from acetune.data.split import Split, split
 from acetune.data.wordings import MAIN, drawn
 from acetune.encoding.encode import EncodedSet
@@ -16,7 +17,8 @@ from acetune.encoding.parts import TrackParts
 from acetune.errors import DataError
 from acetune.families.family import Example, Part
 from acetune.flow import randomness
-from acetune.planning.steps import Step, crop_length, epoch_steps, steps_per_epoch, window_length
+from acetune.planning.crops import ROUNDS, Cuts, spread
+from acetune.planning.steps import Step, epoch_steps, steps_per_epoch
 from acetune.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -25,12 +27,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Song:
-    """One encoded track: frames to train on, frames of its end that are held out."""
+    """One encoded track and how it is cut; `number` is its place among the songs of the data set."""
 
     parts: TrackParts
-    frames: int
-    crop: int
-    window: int
+    cuts: Cuts
+    number: int
 
 
 @dataclass(frozen=True)
@@ -61,16 +62,17 @@ class Examples:
         self._resident: dict[tuple[str, str], Part] = {}
         self._resident_bytes = 0
         self._laid_out: tuple[int, tuple[Step, ...]] | None = None
-        self._multiple = multiple
+        self._multiple, self._rate = multiple, frames_per_second
         self._wanted = round(recipe.data.crop_seconds * frames_per_second)
         by_path = {p.track.path: p for p in encoded.parts}
         self.split: Split = split([p.track for p in encoded.parts], recipe.data.holdout, recipe.data.seed)
-        songs = [self._song(by_path[track.path]) for track in self.split.train]
-        self.songs = tuple(song for song in songs if song.crop)
+        songs = [self._song(by_path[track.path], number) for number, track in enumerate(self.split.train)]
+        self.songs = tuple(song for song in songs if song.cuts.crop)
         if not self.songs:
             raise DataError("plan.no_crops", count=len(encoded.parts))
         self._held_out = tuple(by_path[track.path] for track in self.split.validation)
         self.items = tuple(song for song in self.songs for _ in range(song.parts.track.repeats))
+        self._repeats = tuple(number for song in self.songs for number in range(song.parts.track.repeats))
 
     @cached_property
     def constants(self) -> Part:
@@ -86,7 +88,7 @@ class Examples:
     @cached_property
     def steps_per_epoch(self) -> int:
         """Steps that show every item once."""
-        crops = [song.crop for song in self.items]
+        crops = [song.cuts.crop for song in self.items]
         return steps_per_epoch(crops, self._data.batch_size, self._data.accumulation)
 
     def step(self, number: int) -> Step:
@@ -103,62 +105,68 @@ class Examples:
             index: Place among all crops of the step.
         """
         song, seed = self.items[item], self._data.seed
-        places = (song.frames - song.crop) // self._multiple + 1
-        start = int(randomness.unit(seed, "crop", step, index) * places) * self._multiple
-        latents = self._read("latents", song.parts.latents, slice(start, start + song.crop))
+        start, length = self._crop(item, step // self.steps_per_epoch)
+        latents = self._read("latents", song.parts.latents, slice(start, start + length))
         mean, std = latents["mean"].float(), latents["std"].float()
         if self._data.latents == "sample":
             mean = mean + std * randomness.normal(tuple(mean.shape), seed, "latents", step, index)
         u, v = (randomness.unit(seed, purpose, step, index) for purpose in ("form", "wording"))
         form = drawn(song.parts.track, song.parts.texts, self._data, u, v)
-        return self._with_text(song.parts, mean, form)
+        return self._with_text(song.parts, mean, form, start)
 
-    def held_out(self, crops_per_song: int = 3) -> tuple[Unit, ...]:
+    def held_out(self) -> tuple[Unit, ...]:
         """Return what is held out: whole songs as a few crops each, or the ends of the training songs."""
         if self.split.mode == "songs":
             songs = {p.latents: p for p in self._held_out}  # one recording twice is one song
-            units = [Unit(p.track.path, self._spread(p, crops_per_song)) for p in songs.values()]
+            units = [Unit(p.track.path, self._spread(p)) for p in songs.values()]
             return tuple(unit for unit in units if unit.crops)
         return tuple(
-            Unit(song.parts.track.path, ((song.parts, song.frames, song.window),)) for song in self.songs if song.window
+            Unit(song.parts.track.path, ((song.parts, song.cuts.frames, song.cuts.window),))
+            for song in self.songs
+            if song.cuts.window
         )
 
     def held_out_example(self, crop: tuple[TrackParts, int, int]) -> Example:
         """Return a held-out crop: the mean of its latents, its caption."""
         parts, start, length = crop
         latents = self._read("latents", parts.latents, slice(start, start + length))
-        return self._with_text(parts, latents["mean"].float(), MAIN)
+        return self._with_text(parts, latents["mean"].float(), MAIN, start)
 
-    def _song(self, parts: TrackParts) -> Song:
-        """Return a track with its crop length and held-out end."""
+    def _song(self, parts: TrackParts, number: int) -> Song:
+        """Return a track with its cuts."""
         frames = self._encoded.cache.rows("latents", parts.latents)
-        window = window_length(frames, self._wanted, self._multiple) if self.split.mode == "windows" else 0
-        usable = (frames - window) // self._multiple * self._multiple
-        return Song(parts, usable, crop_length(usable, self._wanted, self._multiple), window)
+        windows = self.split.mode == "windows"
+        return Song(parts, Cuts.of(frames, self._wanted, self._multiple, windows=windows), number)
 
-    def _spread(self, parts: TrackParts, count: int) -> tuple[tuple[TrackParts, int, int], ...]:
-        """Return crops spread evenly over a song, fewer where it is short."""
+    def _spread(self, parts: TrackParts) -> tuple[tuple[TrackParts, int, int], ...]:
+        """Return the crops of a song that is held out whole."""
         frames = self._encoded.cache.rows("latents", parts.latents)
-        length = crop_length(frames, self._wanted, self._multiple)
-        if not length:
-            return ()
-        count = min(count, max(frames // length, 1))
-        gap = (frames - length) / max(count - 1, 1)
-        starts = [round(i * gap) // self._multiple * self._multiple for i in range(count)]
-        return tuple((parts, start, length) for start in starts)
+        return tuple((parts, start, length) for start, length in spread(frames, self._wanted, self._multiple))
+
+    def _crop(self, item: int, epoch: int) -> tuple[int, int]:
+        """Return start and length of the crop that an item shows in an epoch; the visits of its repeats go on."""
+        song = self.items[item]
+        visit = epoch * song.parts.track.repeats + self._repeats[item]
+        rounds = ROUNDS if self._data.cut_lyrics and has_times(song.parts.track) else None
+        return song.cuts.start(visit, self._data.seed, song.number, rounds), song.cuts.crop
 
     def _epoch(self, epoch: int) -> tuple[Step, ...]:
         """Return the steps of an epoch, laid out once for all of them."""
         if self._laid_out and self._laid_out[0] == epoch:
             return self._laid_out[1]
         order = randomness.permutation(len(self.items), self._data.seed, "order", epoch)
-        steps = epoch_steps([s.crop for s in self.items], order, self._data.batch_size, self._data.accumulation)
+        steps = epoch_steps([s.cuts.crop for s in self.items], order, self._data.batch_size, self._data.accumulation)
         self._laid_out = (epoch, steps)
         return steps
 
-    def _with_text(self, parts: TrackParts, latents: Tensor, form: str) -> Example:
-        """Return an example of these latents and a track's text."""
-        return Example(latents, self._read("text", parts.texts[form]), self._read("lyrics", parts.lyrics))
+    def _with_text(self, parts: TrackParts, latents: Tensor, form: str, start: int) -> Example:
+        """Return an example of these latents, which begin at a frame of a track, and the text that goes with them."""
+        lyrics = parts.prompts[MAIN].lyrics
+        if self._data.cut_lyrics and has_times(parts.track):
+            end = start + len(latents)
+            lyrics = lyrics_between(parts.track, start / self._rate, end / self._rate)
+        name = parts.lyrics_name(lyrics)
+        return Example(latents, self._read("text", parts.texts[form]), self._read("lyrics", name))
 
     def _read(self, kind: str, name: str, rows: slice = slice(None)) -> Part:
         """Return rows of a part: from memory, or from the disk once the budget is used up."""

@@ -259,5 +259,8 @@ def _accelerator(device: torch.device) -> Accelerator:
 
 def _name_of(encoded: EncodedSet) -> str:
     """Return what names songs and texts, whatever device they were encoded on."""
-    asked = [(p.latents, sorted((form, vars(prompt)) for form, prompt in p.prompts.items())) for p in encoded.parts]
+    asked = [
+        (p.latents, sorted((form, vars(prompt)) for form, prompt in p.prompts.items()), sorted(p.lyrics))
+        for p in encoded.parts
+    ]
     return files.hash_of(sorted(asked, key=str))

@@ -61,9 +61,11 @@ class AdapterSection(Section):
 class ObjectiveSection(Section):
     """What the network is asked to do."""
 
-    timesteps: Literal["auto", "acestep", "turbo8", "logit_normal", "uniform"] = knob(
-        "auto", "How t is drawn; auto is what the variant was trained with."
+    timesteps: Literal["auto", "acestep", "turbo8", "logit_normal", "uniform", "adaptive"] = knob(
+        "auto", "How t is drawn; auto is what the variant was trained with, adaptive that with more of high losses."
     )
+    timestep_mean: float = knob(-0.4, "Mean of logit(t) for acestep and logit_normal.", ge=-5, le=5, expert=True)
+    timestep_sd: float = knob(1.0, "Standard deviation of logit(t) for the same.", gt=0, le=5, expert=True)
     condition_dropout: float | None = knob(
         None, "Chance that a crop is shown without its conditions; empty is what the variant was trained with.",
         ge=0, le=1,

@@ -34,6 +34,7 @@ from acetune.run import Run
             },
             marks=pytest.mark.slow,
         ),
+        pytest.param({"objective__timesteps": "adaptive", "schedule__steps": 14}, marks=pytest.mark.slow),
         pytest.param(
             {"model__variant": "tiny-xl", "adapter__targets": "attention+mlp", "adapter__rslora": True},
             marks=pytest.mark.slow,

@@ -188,7 +188,7 @@ def test_online_lyrics_are_looked_for_only_if_asked_and_shown_in_short(
         (["--with", "temp"], "Did you mean 'tempo'?"),
         (["--model", "tempo"], "Write it as NAME=PATH"),
         (["--overwrite", "lyrics"], "fill bpm, keyscale"),
-        (["--tracks", "x*"], 'is called x*'),
+        (["--tracks", "x*"], "is called x*"),
         (["--preview", "0"], "--preview"),
     ],
 )

@@ -27,7 +27,7 @@ def randoms(*shape, seed=0):
 
 def draws(kind, count, **settings):
     generator = torch.Generator().manual_seed(7)
-    return torch.stack([timesteps.draw(kind, generator, **settings) for _ in range(count)])
+    return torch.stack([timesteps.Law(kind, **settings).draw(generator) for _ in range(count)])
 
 
 X0, NOISE = randoms(2, 6, 3), randoms(2, 6, 3, seed=1)
@@ -44,6 +44,16 @@ def test_each_example_has_its_own_time():
 
     assert_close(mixed[0], 0.25 * NOISE[0] + 0.75 * X0[0])
     assert_close(mixed[1], 0.9 * NOISE[1] + 0.1 * X0[1])
+
+
+@pytest.mark.parametrize("kind", ["logit_normal", "acestep"])
+def test_logit_normal_times_move_with_mean_and_deviation(kind):
+    logits = torch.logit(draws(kind, 4000, mean=1.0, deviation=0.25))
+    usual = torch.logit(draws(kind, 4000))
+
+    assert_close(logits, 1.0 + 0.25 * (usual + 0.4), atol=1e-3, rtol=0)
+    middle = timesteps.Law(kind, mean=1.0, deviation=0.25).middles(1)
+    assert float(torch.sigmoid(logits).quantile(0.5)) == pytest.approx(float(middle), abs=0.01)
 
 
 def test_the_velocity_is_the_slope_of_the_path():
@@ -81,7 +91,7 @@ def test_a_shift_of_one_changes_nothing():
 @pytest.mark.parametrize("kind", LAWS)
 @pytest.mark.parametrize("count", [1, 2, 10])
 def test_quantiles_are_those_of_the_law(kind, count):
-    times = timesteps.quantiles(kind, count)
+    times = timesteps.Law(kind).middles(count)
     shares = [(n + 0.5) / count for n in range(count)]
     known = {share: t for share, t in LAWS[kind].items() if share in shares}
 
@@ -108,7 +118,7 @@ def test_turbo_is_drawn_at_the_variants_own_shift():
 
 @pytest.mark.parametrize("count", [1, 8, 50])
 def test_quantiles_of_turbo_are_its_eight_times_from_below(count):
-    assert_close(timesteps.quantiles("turbo8", count, 3.0), torch.tensor(TURBO[3][::-1]), atol=1e-6, rtol=0)
+    assert_close(timesteps.Law("turbo8", 3.0).middles(count), torch.tensor(TURBO[3][::-1]), atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("kind", [*LAWS, "turbo8"])

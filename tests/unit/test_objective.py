@@ -43,6 +43,12 @@ def test_what_a_recipe_chooses_holds():
     assert chosen == objective(timesteps="uniform", weighting="min_snr", gamma=3.0)
 
 
+def test_adaptive_times_start_from_the_variants_law_with_what_is_said_of_it():
+    chosen = objective_of("base", timesteps="adaptive", timestep_mean=0.5, timestep_sd=2, condition_dropout=0)
+
+    assert chosen == objective(mean=0.5, deviation=2.0, adaptive=True)
+
+
 @pytest.mark.parametrize("kind", ["acestep", "turbo8", "logit_normal", "uniform"])
 def test_a_crop_has_the_same_time_whichever_process_draws_it(kind):
     whole = objective(timesteps=kind).times(42, 7, range(6))

@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from acetune.families.variant import Variant
-from acetune.flow import randomness, timesteps
+from acetune.flow import randomness
+from acetune.flow.timesteps import MU, SIGMA, TURBO_SHIFT, Law
 from acetune.recipe import Recipe
 
 #: Guards of the signal-to-noise ratio at both ends of t.
 _T_EDGE, _SNR_MAX = 1e-4, 1e6
-#: Parts of the distribution of t that validation looks at; turbo has its own eight times.
-_BINS = 8
+#: Parts of the distribution of t that validation and adaptive times look at; turbo has its own eight times.
+PARTS = 8
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,14 @@ class Objective:
     """A training objective of straight flow matching.
 
     Attributes:
-        timesteps: A kind of `acetune.flow.timesteps.draw`.
+        timesteps: A kind of `acetune.flow.timesteps.Law`.
         shift: Of the turbo times.
         condition_dropout: Chance that a crop is shown without its conditions.
         weighting: "none" or "min_snr".
         gamma: Cap of the signal-to-noise ratio.
+        mean: Of logit(t).
+        deviation: The same.
+        adaptive: Whether times with a high loss are drawn more often than the law says.
     """
 
     timesteps: str
@@ -34,6 +38,9 @@ class Objective:
     condition_dropout: float
     weighting: str
     gamma: float
+    mean: float = MU
+    deviation: float = SIGMA
+    adaptive: bool = False
 
     @classmethod
     def of(cls, recipe: Recipe, variant: Variant) -> Objective:
@@ -41,17 +48,24 @@ class Objective:
         chosen = recipe.objective
         dropout = chosen.condition_dropout
         return cls(
-            timesteps=variant.timesteps if chosen.timesteps == "auto" else chosen.timesteps,
-            shift=variant.sampling.shift if variant.timesteps == "turbo8" else timesteps.TURBO_SHIFT,
+            timesteps=variant.timesteps if chosen.timesteps in ("auto", "adaptive") else chosen.timesteps,
+            shift=variant.sampling.shift if variant.timesteps == "turbo8" else TURBO_SHIFT,
             condition_dropout=variant.condition_dropout if dropout is None else dropout,
             weighting=chosen.weighting,
             gamma=chosen.min_snr_gamma,
+            mean=chosen.timestep_mean,
+            deviation=chosen.timestep_sd,
+            adaptive=chosen.timesteps == "adaptive",
         )
+
+    @property
+    def law(self) -> Law:
+        """How t is distributed."""
+        return Law(self.timesteps, self.shift, self.mean, self.deviation)
 
     def times(self, seed: int, step: int, indices: range) -> Tensor:
         """Draw t for the crops of a step: (len(indices),) float32."""
-        draws = [timesteps.draw(self.timesteps, randomness.generator(seed, "t", step, i), self.shift) for i in indices]
-        return torch.stack(draws)
+        return torch.stack([self.law.draw(randomness.generator(seed, "t", step, i)) for i in indices])
 
     def dropped(self, seed: int, step: int, indices: range) -> Tensor:
         """Draw which crops of a step are shown without conditions: (len(indices),) bool."""
@@ -60,7 +74,7 @@ class Objective:
 
     def validation_times(self) -> Tensor:
         """Return the fixed times at which held-out crops are looked at, ascending."""
-        return timesteps.quantiles(self.timesteps, _BINS, self.shift)
+        return self.law.middles(PARTS)
 
     def losses(self, predicted: Tensor, target: Tensor, t: Tensor) -> Tensor:
         """Return the loss of each crop, (B,) float32: mean over frames and channels, then weighted by t.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -23,55 +24,65 @@ def schedule(steps: int, shift: float) -> Tensor:
     return shifted(torch.linspace(1.0, 0.0, steps + 1), shift)[:-1]
 
 
-def draw(kind: str, generator: torch.Generator, shift: float = TURBO_SHIFT) -> Tensor:
-    """Draw one time for training, a float32 scalar.
+@dataclass(frozen=True)
+class Law:
+    """How t is distributed in training.
 
-    Args:
+    Attributes:
         kind: "acestep" (the larger of two logit-normal draws, as ACE-Step 1.5 was trained), "logit_normal" (one
             draw), "turbo8" (one of the eight times that turbo is sampled at) or "uniform".
-        generator: Where the randomness comes from.
         shift: Of the turbo times.
+        mean: Of logit(t), for "acestep" and "logit_normal".
+        deviation: The same.
     """
-    return _DRAWS[kind](generator, shift)
+
+    kind: str
+    shift: float = TURBO_SHIFT
+    mean: float = MU
+    deviation: float = SIGMA
+
+    def draw(self, generator: torch.Generator) -> Tensor:
+        """Draw one time, a float32 scalar."""
+        return _DRAWS[self.kind](self, generator)
+
+    def at(self, u: Tensor) -> Tensor:
+        """Return the quantiles of u, each in [0, 1): float32."""
+        if self.kind == "turbo8":
+            return schedule(TURBO_STEPS, self.shift).flip(0)[(u * TURBO_STEPS).long()]
+        if self.kind == "uniform":
+            return u.float()
+        # P(max of two <= t) = Phi(logit)^2, so the quantile of the larger draw is Phi^-1(sqrt(u)).
+        normal = torch.special.ndtri(u.double().sqrt() if self.kind == "acestep" else u.double())
+        return torch.sigmoid(self.mean + self.deviation * normal).float()
+
+    def middles(self, count: int) -> Tensor:
+        """Return the middles of so many equally likely parts, ascending; for "turbo8" its eight times always."""
+        count = TURBO_STEPS if self.kind == "turbo8" else count
+        return self.at((torch.arange(count, dtype=torch.float64) + 0.5) / count)
 
 
-def quantiles(kind: str, count: int, shift: float = TURBO_SHIFT) -> Tensor:
-    """Return the middles of ``count`` equally likely parts of a kind's distribution, ascending, float32.
-
-    For "turbo8" these are its eight times whatever the count.
-    """
-    if kind == "turbo8":
-        return schedule(TURBO_STEPS, shift).flip(0)
-    u = (torch.arange(count, dtype=torch.float64) + 0.5) / count
-    if kind == "uniform":
-        return u.float()
-    # P(max of two <= t) = Phi(logit)^2, so the quantile of the larger draw is Phi^-1(sqrt(u)).
-    normal = torch.special.ndtri(u.sqrt() if kind == "acestep" else u)
-    return torch.sigmoid(MU + SIGMA * normal).float()
+def _logit_normal(law: Law, generator: torch.Generator) -> Tensor:
+    """Draw sigmoid(N(mean, deviation))."""
+    return torch.sigmoid(law.mean + law.deviation * torch.randn((), generator=generator))
 
 
-def _logit_normal(generator: torch.Generator, shift: float) -> Tensor:
-    """Draw sigmoid(N(MU, SIGMA))."""
-    return torch.sigmoid(MU + SIGMA * torch.randn((), generator=generator))
-
-
-def _acestep(generator: torch.Generator, shift: float) -> Tensor:
+def _acestep(law: Law, generator: torch.Generator) -> Tensor:
     """Draw the larger of two logit-normals (ACE-Step 1.5 model code: t and r are sorted, then r := t)."""
-    return torch.maximum(_logit_normal(generator, shift), _logit_normal(generator, shift))
+    return torch.maximum(_logit_normal(law, generator), _logit_normal(law, generator))
 
 
-def _turbo8(generator: torch.Generator, shift: float) -> Tensor:
+def _turbo8(law: Law, generator: torch.Generator) -> Tensor:
     """Draw one of the times that turbo is sampled at."""
     index = torch.randint(TURBO_STEPS, (), generator=generator)
-    return schedule(TURBO_STEPS, shift)[index]
+    return schedule(TURBO_STEPS, law.shift)[index]
 
 
-def _uniform(generator: torch.Generator, shift: float) -> Tensor:
+def _uniform(law: Law, generator: torch.Generator) -> Tensor:
     """Draw between 0 and 1."""
     return torch.rand((), generator=generator)
 
 
-_DRAWS: dict[str, Callable[[torch.Generator, float], Tensor]] = {
+_DRAWS: dict[str, Callable[[Law, torch.Generator], Tensor]] = {
     "acestep": _acestep,
     "logit_normal": _logit_normal,
     "turbo8": _turbo8,

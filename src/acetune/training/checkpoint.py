@@ -38,6 +38,7 @@ class State:
         threads: Processor threads: on CPUs equal bits need equal threads.
         dtype: Number format of the frozen weights, kept when the device changes.
         parts: Names the encoded songs, so that a changed data set is noticed.
+        times: What adaptive times learned; None for times that do not learn.
     """
 
     step: int
@@ -46,6 +47,7 @@ class State:
     threads: int
     dtype: str
     parts: str
+    times: list[list[float]] | None = None
 
 
 def save(run: Run, state: State, adapter: Adapter, optimizer: Updater, parameters: Mapping[str, nn.Parameter]) -> Path:

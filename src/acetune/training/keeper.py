@@ -45,6 +45,8 @@ class Keeper:
     def restore(self, state: State) -> None:
         """Take over what an earlier process knew."""
         self._best_step, self._best = state.best_step, state.best_difference
+        if self._session.adaptive and state.times:
+            self._session.adaptive.restore(state.times)
         if state.best_step is not None:
             checkpoint.mark_best(self.run, state.best_step)  # a kill may have come between save and mark
 
@@ -81,7 +83,8 @@ class Keeper:
         """Write a checkpoint and the adapter of this step for other programs."""
         adapter = self._session.adapter(step)
         dtype = str(self._session.dtype).removeprefix("torch.")
-        state = State(step, self._best_step, self._best, self.threads, dtype, self._session.parts)
+        times = self._session.adaptive.state if self._session.adaptive else None
+        state = State(step, self._best_step, self._best, self.threads, dtype, self._session.parts, times)
         folder = checkpoint.save(self.run, state, adapter, self._session.optimizer, self._session.parameters)
         self._job.report(Saved(path=self._relative(folder), what="checkpoint", step=step))
         if step:

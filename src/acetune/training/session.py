@@ -24,6 +24,7 @@ from acetune.flow import path, randomness
 from acetune.planning.plan import minutes_of_music
 from acetune.planning.steps import Length, Step, run_length
 from acetune.recipe import Recipe, family_of
+from acetune.training.adaptive import AdaptiveTimes
 from acetune.training.examples import Examples
 from acetune.training.updater import Updater, in_use, used
 
@@ -69,6 +70,7 @@ class Session:
     def __post_init__(self) -> None:
         self.bad = torch.zeros((), device=self.device)
         self._loss_scale = _HALF_SCALE if self.dtype == torch.float16 else 1.0
+        self.adaptive = AdaptiveTimes(self.objective, self.device) if self.objective.adaptive else None
         self._rate: Callable[[int, int, int, float], float] = catalog.resolve("schedule", self.recipe.schedule.name)
 
     @classmethod
@@ -165,7 +167,7 @@ class Session:
         """Return the loss of each crop of a micro-batch, (B,)."""
         seed = self.recipe.data.seed
         indices = range(first, first + batch.x0.shape[0])
-        times = self.family.round_times(self.objective.times(seed, number, indices), self.dtype)
+        times = self.family.round_times((self.adaptive or self.objective).times(seed, number, indices), self.dtype)
         dropped = self.objective.dropped(seed, number, indices)
         shape = tuple(batch.x0.shape[1:])
         drawn = torch.stack([randomness.normal(shape, seed, "noise", number, i) for i in indices])
@@ -174,7 +176,10 @@ class Session:
         if self.recipe.adapter.dropout:
             torch.manual_seed(randomness.key(seed, "adapter dropout", number, place))
         predicted = self.family.predict(self.network, batch, x_t, t, dropped)
-        return self.objective.losses(predicted, path.velocity(batch.x0, noise), t)
+        losses = self.objective.losses(predicted, path.velocity(batch.x0, noise), t)
+        if self.adaptive:
+            self.adaptive.learn(losses, self.bad)
+        return losses
 
     def _batches(self, number: int) -> list[Batch]:
         """Return the micro-batches of a step, those loaded ahead where they are the right ones."""

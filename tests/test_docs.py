@@ -23,7 +23,7 @@ from acetune.cli.main import KNOB_COMMANDS, command_of, main
 from acetune.cli.options import PRESET, Everywhere, take_everywhere, take_knobs
 from acetune.families.acestep_v15.variants import CARD
 from acetune.planning import presets
-from acetune.planning.adapters import parameters
+from acetune.planning.adapters import layout
 from acetune.planning.memory import training_bytes
 from acetune.sections import AdapterSection
 from world import make_home, tone
@@ -292,7 +292,9 @@ def test_the_guide_gives_the_memory_that_the_planner_reckons_with(page: str, sec
     size = CARD.variant("turbo").size
     tokens = round(seconds * size.frames_per_second / size.patch)
     expected = [
-        training_bytes(size, parameters(AdapterSection(rank=rank), size), tokens, weight_bytes=2, recompute=recompute)
+        training_bytes(
+            size, layout(AdapterSection(rank=rank), CARD, size).parameters, tokens, weight_bytes=2, recompute=recompute
+        )
         for rank in (64, 16)
         for recompute in (False, True)
     ]

@@ -55,7 +55,13 @@ class AdapterSection(Section):
     factor: int | None = knob(
         None, "First factor of lokr: smaller is more weights; empty is nearest to a square.", ge=2, expert=True
     )
-    targets: Words = knob("attention", "attention, attention+mlp, self, cross, or module names separated by commas.")
+    targets: Words = knob(
+        "attention",
+        "attention, attention+mlp, self, cross, mlp, layer names (also with *) separated by commas, or re:EXPRESSION.",
+    )
+    rank_pattern: Words = knob(
+        "", "Other ranks for some layers, such as cross=32, layers.0.*=16; alpha changes with them.", expert=True
+    )
 
 
 class ObjectiveSection(Section):

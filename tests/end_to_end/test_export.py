@@ -81,17 +81,22 @@ def test_writing_and_reading_gives_the_adapter_back(trained: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    "variant",
-    ["tiny", pytest.param("tiny-base", marks=pytest.mark.slow), pytest.param("tiny-xl", marks=pytest.mark.slow)],
+    ("variant", "ranks"),
+    [
+        ("tiny", ""),
+        pytest.param("tiny", "cross=8, layers.1.*=2", marks=pytest.mark.slow),
+        pytest.param("tiny-base", "", marks=pytest.mark.slow),
+        pytest.param("tiny-xl", "", marks=pytest.mark.slow),
+    ],
 )
 def test_diffusers_generates_the_same_music_with_the_file_at_strength_one(
-    variant: str, album: Path, home: Path, models: Path
+    variant: str, ranks: str, album: Path, home: Path, models: Path
 ) -> None:
     from world import QUICK
 
     settings = {
         **QUICK, "model.variant": variant, "data.dataset": str(album), "optim.lr": 5e-3, "guard.validate_every": 0,
-        "family.timbre_cls": "off",  # diffusers has no timbre token
+        "adapter.rank_pattern": ranks, "family.timbre_cls": "off",  # diffusers has no timbre token
     }  # fmt: skip
     recipe = resolve([("test", settings)]).recipe
     result = acetune.train(recipe, name="run", home=home)

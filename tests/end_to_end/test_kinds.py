@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,23 @@ def test_a_refused_combination_leaves_no_run(recipe: Recipes, home: Path) -> Non
 
     assert "lora or dora" in refused.value.remedy()
     assert not (home / "runs/run/recipe.yaml").exists()
+
+
+def test_layers_with_ranks_of_their_own_are_trained_planned_and_resumed(recipe: Recipes, home: Path) -> None:
+    chosen = recipe(
+        adapter__targets="re:layers\\.[01]\\..*(q_proj|up_proj)", adapter__rank_pattern="mlp=2, layers.1.self_attn.*=8",
+        schedule__steps=3, guard__validate_every=0,
+    )  # fmt: skip
+    with pytest.raises(Stopped):
+        acetune.train(chosen, name="run", home=home, job=stop_after(1))
+
+    result = acetune.resume("run", home=home)
+
+    ranks = {name: len(w) for name, w in weights(result.folder).items() if "lora_A" in name}
+    assert ranks == {
+        "layers.0.self_attn.to_q.lora_A.weight": 4, "layers.0.cross_attn.to_q.lora_A.weight": 4,
+        "layers.0.mlp.up_proj.lora_A.weight": 2, "layers.1.self_attn.to_q.lora_A.weight": 8,
+        "layers.1.cross_attn.to_q.lora_A.weight": 4, "layers.1.mlp.up_proj.lora_A.weight": 2,
+    }  # fmt: skip
+    plan = json.loads((result.folder / "plan.json").read_text())
+    assert plan["adapter_parameters"] == sum(w.numel() for w in weights(result.folder).values())

@@ -20,7 +20,7 @@ from acetune.events import Job
 from acetune.families.adapter_names import read_adapter
 from acetune.families.family import FamilyCard, ModelFamily
 from acetune.formats.format import Format, suitable, write_checked
-from acetune.planning import adapters as planned
+from acetune.planning.adapters import layout
 from acetune.recipe import family_of, resolve
 from acetune.sections import AdapterSection
 
@@ -66,24 +66,26 @@ def matrix(layer: nn.Module) -> Tensor:
 @every_kind
 @pytest.mark.parametrize("targets", ["attention", "attention+mlp", "cross"])
 @pytest.mark.parametrize("rank", [2, 4, 8])
-def test_the_planner_counts_the_weights_of_a_kind(family: ModelFamily, kind: str, targets: str, rank: int) -> None:
+def test_the_planner_counts_the_weights_of_a_kind(
+    family: ModelFamily, card: FamilyCard, kind: str, targets: str, rank: int
+) -> None:
     facts = facts_of(family, kind, rank=rank, modules=family.target_modules(targets))
     network = family.load_network(CPU, torch.float32)
 
     found = sum(parameter.numel() for parameter in attach.attach(network, facts).values())
 
-    assert found == planned.parameters(AdapterSection(kind=kind, rank=rank, targets=targets), family.variant.size)
+    assert found == layout(AdapterSection(kind=kind, rank=rank, targets=targets), card, family.variant.size).parameters
 
 
 @pytest.mark.parametrize("factor", [2, 3, 4, 16])
-def test_the_planner_counts_lokr_of_any_factor(family: ModelFamily, factor: int) -> None:
+def test_the_planner_counts_lokr_of_any_factor(family: ModelFamily, card: FamilyCard, factor: int) -> None:
     facts = facts_of(family, "lokr", factor=factor)
     network = family.load_network(CPU, torch.float32)
 
     found = sum(parameter.numel() for parameter in attach.attach(network, facts).values())
 
     knobs = AdapterSection(kind="lokr", rank=4, targets="attention+mlp", factor=factor)
-    assert found == planned.parameters(knobs, family.variant.size)
+    assert found == layout(knobs, card, family.variant.size).parameters
 
 
 @pytest.mark.parametrize(
@@ -102,13 +104,15 @@ class Mark:
 
 
 @pytest.mark.parametrize("kind", ["dora", "lokr", "loha"])
-def test_the_planner_knows_what_a_kind_keeps_for_the_backward_pass(family: ModelFamily, kind: str) -> None:
+def test_the_planner_knows_what_a_kind_keeps_for_the_backward_pass(
+    family: ModelFamily, card: FamilyCard, kind: str
+) -> None:
     seconds = 12
     tokens = seconds * 25 // 2
 
     more = _kept(family, kind, 25 * seconds) - _kept(family, "lora", 25 * seconds)
 
-    planner = planned.kept_bytes(AdapterSection(kind=kind), family.variant.size, tokens, recompute=False)
+    planner = layout(AdapterSection(kind=kind), card, family.variant.size).kept_bytes(tokens, recompute=False)
     # Keys and values of conditions keep less: nothing before them is trained. The planner does not count on it.
     assert 0.95 * more < planner < 1.8 * more
 
@@ -190,6 +194,33 @@ def test_a_format_gives_a_kind_back(
     assert all(torch.equal(read.weights[name], value) for name, value in held.rounded(dtype).weights.items())
 
 
+@pytest.mark.parametrize("kind", ["lora", "dora", "lokr", "loha"])
+@pytest.mark.parametrize("form", ["universal", "peft"])
+def test_layers_with_ranks_of_their_own_come_back_and_do_the_same(
+    family: ModelFamily, card: FamilyCard, kind: str, form: str, tmp_path: Path
+) -> None:
+    rslora = kind in ("lora", "dora")
+    facts = facts_of(family, kind, ranks={"layers.1.self_attn.to_q": 2, "layers.2.mlp.up_proj": 8}, rslora=rslora)
+    network, adapter = trained(family, facts)
+    chosen: Format = catalog.resolve("exporter", form)
+    write_checked(chosen, chosen.held(adapter, network), card, chosen.target(tmp_path, "a"), torch.float32)
+    other = family.load_network(CPU, torch.float32)
+
+    attach.attach_trained(other, read_adapter(chosen.target(tmp_path, "a")))
+
+    for module in ("layers.0.self_attn.to_q", *facts.ranks):
+        assert torch.allclose(matrix(other.get_submodule(module)), matrix(network.get_submodule(module)), atol=1e-5)
+
+
+@pytest.mark.parametrize(("rslora", "scales"), [(False, (3.0, 3.0)), (True, (6.0, 6.0 * 2**0.5))])
+def test_alpha_changes_with_the_rank_of_a_layer(family: ModelFamily, rslora: bool, scales: tuple[float, float]) -> None:
+    facts = facts_of(family, "lora", ranks={"layers.0.mlp.up_proj": 8}, rslora=rslora)
+
+    found = scale(facts, "layers.1.mlp.up_proj"), scale(facts, "layers.0.mlp.up_proj")
+
+    assert found == pytest.approx(scales)
+
+
 @pytest.mark.parametrize(("kind", "form"), FORMS)
 def test_an_exported_kind_does_on_a_network_what_the_trained_one_did(
     family: ModelFamily, card: FamilyCard, kind: str, form: str, tmp_path: Path
@@ -206,10 +237,11 @@ def test_an_exported_kind_does_on_a_network_what_the_trained_one_did(
 
 
 @every_kind
+@pytest.mark.parametrize("ranks", [{}, {"layers.1.self_attn.to_q": 2}], ids=["one rank", "two ranks"])
 def test_peft_loads_the_folder_and_does_the_same(
-    family: ModelFamily, card: FamilyCard, kind: str, tmp_path: Path
+    family: ModelFamily, card: FamilyCard, kind: str, ranks: dict[str, int], tmp_path: Path
 ) -> None:
-    network, adapter = trained(family, facts_of(family, kind))
+    network, adapter = trained(family, facts_of(family, kind, ranks={} if kind == "oft" else ranks))
     form: Format = catalog.resolve("exporter", "peft")
     form.write(form.held(adapter, network), card, tmp_path / "a", torch.float32)
 
@@ -306,11 +338,14 @@ def test_a_kind_that_diffusers_gets_wrong_says_so(family: ModelFamily, card: Fam
         ({"kind": "oft", "dropout": 0.1}, "adapter.dropout"),
         ({"kind": "lora", "factor": 4}, "adapter.factor"),
         ({"kind": "oft", "rank": 5}, "Blocks of 5"),
+        ({"kind": "oft", "rank_pattern": "cross=8"}, "adapter.rank_pattern"),
     ],
 )
-def test_knobs_that_do_nothing_for_a_kind_are_refused_by_name(knobs: dict[str, object], said: str) -> None:
+def test_knobs_that_do_nothing_for_a_kind_are_refused_by_name(
+    card: FamilyCard, knobs: dict[str, object], said: str
+) -> None:
     with pytest.raises(SettingError, match=said) as refused:
-        planned.check(AdapterSection(**knobs), family_of("tiny")[1].size)
+        layout(AdapterSection(**knobs), card, family_of("tiny")[1].size)
 
     assert refused.value.exit_code == 2
 

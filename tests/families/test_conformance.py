@@ -15,7 +15,7 @@ from acetune.adapters.adapter import Facts
 from acetune.errors import SettingError
 from acetune.events import Job
 from acetune.families.family import Example, ModelFamily, Prompt
-from acetune.planning import adapters as planned
+from acetune.planning.adapters import layout
 from acetune.recipe import family_of, resolve
 from acetune.sections import AdapterSection
 
@@ -128,7 +128,10 @@ def test_chunks_decode_to_what_the_whole_song_does(family: ModelFamily) -> None:
     assert np.abs(audio - whole).max() / np.abs(whole).max() < 1e-5
 
 
-@pytest.mark.parametrize("targets", ["attention", "attention+mlp", "self", "cross", "q_proj,v_proj", "to_out.0"])
+@pytest.mark.parametrize(
+    "targets",
+    ["attention", "attention+mlp", "self", "cross", "q_proj,v_proj", "to_out.0", "mlp", "layers.0.*", "re:.*embed.*"],
+)
 def test_adapter_targets_exist_in_the_network(family: ModelFamily, targets: str) -> None:
     network = family.load_network(CPU, torch.float32)
     modules = family.target_modules(targets)
@@ -138,8 +141,8 @@ def test_adapter_targets_exist_in_the_network(family: ModelFamily, targets: str)
 
     assert len(parameters) == 2 * len(modules) > 0
     trainable = sum(p.numel() for p in network.parameters() if p.requires_grad)
-    if targets in ("attention", "attention+mlp", "self", "cross"):
-        assert trainable == planned.parameters(AdapterSection(rank=2, targets=targets), family.variant.size)
+    card, _ = family_of(family.variant.name)
+    assert trainable == layout(AdapterSection(rank=2, targets=targets), card, family.variant.size).parameters
 
 
 def test_an_unknown_target_is_refused_by_name(family: ModelFamily) -> None:

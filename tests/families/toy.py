@@ -133,6 +133,10 @@ class ToyCard:
     def network_name(self, module: str) -> str:
         return module.removeprefix("toy_")
 
+    def layer_sizes(self, size: NetworkSize, targets: str) -> Mapping[str, tuple[int, int]]:
+        (name,) = ToyFamily().target_modules(targets)
+        return {"enter": {"enter": (CHANNELS + 1 + WIDTH, WIDTH)}, "mix": {"mix": (WIDTH, CHANNELS)}}[name]
+
     def locate(self, variant: Variant, models: Path) -> Mapping[str, Path | None] | None:
         return None
 

@@ -2,7 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from acetune.planning.adapters import parameters
+from acetune.families.acestep_v15.variants import CARD
+from acetune.planning.adapters import layout
 from acetune.planning.memory import NetworkSize, training_bytes, training_flops
 from acetune.recipe import family_of
 from acetune.sections import AdapterSection
@@ -19,7 +20,7 @@ def size(variant):
 def gib(variant, seconds, *, recompute=False):
     """Return what a rank-16 adapter on all attentions takes in 16 bit, for one crop."""
     network = size(variant)
-    adapter = parameters(AdapterSection(rank=16), network)
+    adapter = layout(AdapterSection(rank=16), CARD, network).parameters
     tokens = int(seconds * TOKENS_A_SECOND)
     return training_bytes(network, adapter, tokens, weight_bytes=2, recompute=recompute) / GIB
 
@@ -43,7 +44,7 @@ def test_the_network_has_the_published_number_of_weights(variant, count):
     ],
 )
 def test_an_adapter_has_the_number_of_weights_that_peers_log(variant, targets, rank, count):
-    assert parameters(AdapterSection(rank=rank, targets=targets), size(variant)) == count
+    assert layout(AdapterSection(rank=rank, targets=targets), CARD, size(variant)).parameters == count
 
 
 @pytest.mark.parametrize(
@@ -96,4 +97,4 @@ def test_more_of_anything_takes_more_memory(change):
 def test_a_block_has_two_attentions_of_four_layers_and_an_mlp_of_three():
     network = replace(size("turbo"), hidden=8, intermediate=32, heads=3, kv_heads=2, head_dim=5)
 
-    assert network.linears(mlp=True) == (*[(8, 15), (8, 10), (8, 10), (15, 8)] * 2, (8, 32), (8, 32), (32, 8))
+    assert network.linears == (*[(8, 15), (8, 10), (8, 10), (15, 8)] * 2, (8, 32), (8, 32), (32, 8))

@@ -6,9 +6,10 @@ import pytest
 
 from acetune.cli.main import main
 from acetune.errors import SettingError
+from acetune.families.acestep_v15.variants import CARD
 from acetune.knobs import flatten
 from acetune.planning import presets
-from acetune.planning.adapters import parameters
+from acetune.planning.adapters import layout
 from acetune.planning.memory import training_bytes
 from acetune.recipe import family_of, resolve
 
@@ -38,7 +39,7 @@ def test_a_preset_says_in_both_languages_what_it_is_for(name: str) -> None:
 def test_a_preset_for_a_card_fits_it_with_a_tenth_to_spare(name: str, card: float) -> None:
     made, size = recipe(name), family_of("turbo")[1].size
     tokens = int(made.data.crop_seconds * size.frames_per_second) // size.patch * made.data.batch_size
-    weights = parameters(made.adapter, size)
+    weights = layout(made.adapter, CARD, size).parameters
     needed = training_bytes(size, weights, tokens, weight_bytes=2, recompute=made.compute.recompute)
 
     assert needed < 0.9 * card

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from acetune.data.track import Track
 from acetune.events import Job
 from acetune.families.variant import Variant
+from acetune.planning.memory import NetworkSize
 from acetune.recipe import Recipe
 from acetune.sections import FamilySection
 
@@ -239,6 +240,14 @@ class FamilyCard(Protocol):
 
     def network_name(self, module: str) -> str:
         """Return our name of a module that the model's own app names so."""
+        ...
+
+    def layer_sizes(self, size: NetworkSize, targets: str) -> Mapping[str, tuple[int, int]]:
+        """Return our names of the linear layers that a choice of ``adapter.targets`` means: inputs and outputs.
+
+        Raises:
+            SettingError: If a word of it matches nothing.
+        """
         ...
 
     def locate(self, variant: Variant, models: Path) -> Mapping[str, Path | None] | None:

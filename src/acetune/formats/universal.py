@@ -21,6 +21,7 @@ from acetune.adapters import magnitude
 from acetune.adapters.adapter import HEADER, Adapter, Facts
 from acetune.adapters.kinds import kind
 from acetune.errors import WrongAdapter
+from acetune.events import Json
 from acetune.families.adapter_names import lycoris, official, read_adapter
 from acetune.families.family import FamilyCard
 from acetune.storage import save_tensors
@@ -81,12 +82,14 @@ def _alphas(held: Adapter, card: FamilyCard) -> dict[str, Tensor]:
 def _header(facts: Facts) -> dict[str, str]:
     """Return what else the header says: rank, alpha and targets for diffusers, or the kind for the official app."""
     if facts.kind == "lora":
-        said = {
+        said: dict[str, Json] = {
             "transformer.r": facts.rank,
             "transformer.lora_alpha": facts.rank,
             "transformer.target_modules": list(facts.modules),
             "transformer.peft_type": "LORA",
         }
+        if facts.ranks:
+            said |= {f"transformer.{what}_pattern": dict(facts.ranks) for what in ("rank", "alpha")}
         return {"lora_adapter_metadata": json.dumps(said)}
     if not kind(facts.kind).lycoris:
         return {}

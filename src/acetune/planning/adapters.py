@@ -1,44 +1,122 @@
-"""What an adapter's knobs come to: refused where they make no sense together, and counted."""
+"""What an adapter's knobs come to: refused where they make no sense together, laid out, and counted."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
 
 from acetune import catalog
 from acetune.errors import SettingError
 from acetune.planning.memory import NetworkSize
 from acetune.sections import AdapterSection
 
-#: Knobs that only some kinds have, by the attribute of the kind, and whether they are set.
-_LIMITED = ("dropout", "rslora", "factor")
+#: Knobs that only some kinds have, and the attribute of a kind that says so.
+_LIMITED = (("dropout", "dropout"), ("rslora", "rslora"), ("factor", "factor"), ("rank_pattern", "ranks"))
+
+#: Largest rank, as that of ``adapter.rank``.
+_MOST = 1024
 
 
-def check(knobs: AdapterSection, size: NetworkSize) -> None:
-    """Make sure that an adapter of these knobs can be made.
+class Card(Protocol):
+    """What is asked of a family: `acetune.families.family.FamilyCard` is one."""
+
+    def layer_sizes(self, size: NetworkSize, targets: str) -> Mapping[str, tuple[int, int]]:
+        """Return inputs and outputs of the layers that a choice of targets means."""
+        ...
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One tuned layer."""
+
+    inputs: int
+    outputs: int
+    rank: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The layers that an adapter tunes, by our name.
+
+    Attributes:
+        knobs: What was asked.
+        blocks: Of the network.
+        layers: Their sizes and ranks.
+    """
+
+    knobs: AdapterSection
+    blocks: int
+    layers: Mapping[str, Layer]
+
+    @property
+    def ranks(self) -> dict[str, int]:
+        """Return the ranks of the layers that have another one than ``adapter.rank``."""
+        return {name: layer.rank for name, layer in self.layers.items() if layer.rank != self.knobs.rank}
+
+    @property
+    def parameters(self) -> int:
+        """Return the number of trained weights."""
+        kind, factor = catalog.resolve("adapter", self.knobs.kind), self.knobs.factor
+        return sum(kind.count(layer.inputs, layer.outputs, layer.rank, factor) for layer in self.layers.values())
+
+    def kept_bytes(self, tokens: int, *, recompute: bool) -> int:
+        """Return what the kind keeps for the backward pass beyond LoRA's share; of one block where it is recomputed."""
+        kind = catalog.resolve("adapter", self.knobs.kind)
+        every: int = sum(kind.kept(layer.inputs, layer.outputs, tokens) for layer in self.layers.values())
+        return every // self.blocks if recompute else every
+
+
+def layout(knobs: AdapterSection, card: Card, size: NetworkSize) -> Layout:
+    """Return the layers that an adapter of these knobs tunes.
+
+    Args:
+        knobs: What is asked.
+        card: Of the family.
+        size: Of the network.
 
     Raises:
-        SettingError: If a knob does nothing for this kind, or blocks do not divide a layer's inputs.
+        SettingError: If a knob does nothing for this kind, a word of targets or of the rank pattern matches nothing, or
+            blocks do not divide a layer's inputs.
     """
-    kind = catalog.resolve("adapter", knobs.kind)
-    for name in _LIMITED:
-        if getattr(knobs, name) and not getattr(kind, name):
-            able = [other for other in catalog.names("adapter") if getattr(catalog.resolve("adapter", other), name)]
-            raise SettingError("adapter.without", kind=knobs.kind, knob=f"adapter.{name}", able=" or ".join(able))
+    _refuse_what_does_nothing(knobs)
+    sizes = card.layer_sizes(size, knobs.targets)
+    ranks = dict.fromkeys(sizes, knobs.rank)
+    for words, rank in _entries(knobs.rank_pattern):
+        meant = [name for name in card.layer_sizes(size, words) if name in sizes]
+        if not meant:
+            raise SettingError("adapter.no_rank_target", words=words, targets=knobs.targets)
+        ranks.update(dict.fromkeys(meant, rank))
     if knobs.kind == "oft":
-        widths = sorted({inputs for inputs, _ in size.adapter_linears(knobs.targets)})
-        odd = next((width for width in widths if width % knobs.rank or width == knobs.rank == 1), None)
-        if odd:
-            raise SettingError("adapter.blocks", rank=knobs.rank, width=odd)
+        _refuse_odd_blocks(knobs.rank, sizes)
+    return Layout(knobs, size.layers, {name: Layer(*shape, ranks[name]) for name, shape in sizes.items()})
 
 
-def parameters(knobs: AdapterSection, size: NetworkSize) -> int:
-    """Return the number of trained weights of an adapter."""
-    kind = catalog.resolve("adapter", knobs.kind)
-    return sum(
-        kind.count(inputs, outputs, knobs.rank, knobs.factor) for inputs, outputs in size.adapter_linears(knobs.targets)
-    )
+def _entries(pattern: str) -> list[tuple[str, int]]:
+    """Return words and ranks of a pattern such as ``cross=32, layers.0.*=16``.
+
+    Raises:
+        SettingError: If an entry is something else.
+    """
+    found = []
+    for entry in filter(None, (part.strip() for part in pattern.split(","))):
+        words, _, rank = (part.strip() for part in entry.rpartition("="))
+        if not words or not rank.isdecimal() or not 1 <= int(rank) <= _MOST:
+            raise SettingError("adapter.bad_rank", entry=entry)
+        found.append((words, int(rank)))
+    return found
 
 
-def kept_bytes(knobs: AdapterSection, size: NetworkSize, tokens: int, *, recompute: bool) -> int:
-    """Return what an adapter keeps for the backward pass beyond LoRA's share, of one block where it is recomputed."""
-    kind = catalog.resolve("adapter", knobs.kind)
-    every: int = sum(kind.kept(inputs, outputs, tokens) for inputs, outputs in size.adapter_linears(knobs.targets))
-    return every // size.layers if recompute else every
+def _refuse_what_does_nothing(knobs: AdapterSection) -> None:
+    """Raise SettingError for a knob that this kind does not have."""
+    for knob, attribute in _LIMITED:
+        if getattr(knobs, knob) and not getattr(catalog.resolve("adapter", knobs.kind), attribute):
+            able = [name for name in catalog.names("adapter") if getattr(catalog.resolve("adapter", name), attribute)]
+            raise SettingError("adapter.without", kind=knobs.kind, knob=f"adapter.{knob}", able=" or ".join(able))
+
+
+def _refuse_odd_blocks(rank: int, sizes: Mapping[str, tuple[int, int]]) -> None:
+    """Raise SettingError if blocks of this size do not divide the inputs of every layer, or hold one input only."""
+    odd = next((inputs for inputs, _ in sizes.values() if inputs % rank or rank == 1), None)
+    if odd:
+        raise SettingError("adapter.blocks", rank=rank, width=odd)

@@ -38,20 +38,14 @@ class NetworkSize:
         patches = (3 * self.channels * self.patch + 1) * d + (d * self.patch + 1) * self.channels
         top = times + patches + (self.condition_width + 1) * d + 3 * d
         norms = 4 * self.head_dim + 9 * d
-        return self.layers * (sum(i * o for i, o in self.linears(mlp=True)) + norms) + top
+        return self.layers * (sum(i * o for i, o in self.linears) + norms) + top
 
-    def linears(self, *, mlp: bool, attentions: int = 2) -> tuple[tuple[int, int], ...]:
+    @property
+    def linears(self) -> tuple[tuple[int, int], ...]:
         """Return (inputs, outputs) of the linear layers of one block."""
         d, q, kv = self.hidden, self.heads * self.head_dim, self.kv_heads * self.head_dim
-        attention = ((d, q), (d, kv), (d, kv), (q, d)) * attentions
-        return (
-            (*attention, (d, self.intermediate), (d, self.intermediate), (self.intermediate, d)) if mlp else attention
-        )
-
-    def adapter_linears(self, targets: str) -> tuple[tuple[int, int], ...]:
-        """Return (inputs, outputs) of the layers that a named choice of targets tunes (others count as attention)."""
-        attentions = 1 if targets in ("self", "cross") else 2
-        return self.layers * self.linears(mlp=targets == "attention+mlp", attentions=attentions)
+        attention = ((d, q), (d, kv), (d, kv), (q, d)) * 2
+        return (*attention, (d, self.intermediate), (d, self.intermediate), (self.intermediate, d))
 
 
 #: Allocator slack and what a device's runtime takes for itself.
@@ -95,7 +89,7 @@ def training_flops(size: NetworkSize, tokens: int, conditions: int, *, recompute
         recompute: Whether activations are recomputed.
     """
     d, q, kv = size.hidden, size.heads * size.head_dim, size.kv_heads * size.head_dim
-    per_token = sum(i * o for i, o in size.linears(mlp=True)) - 2 * d * kv
+    per_token = sum(i * o for i, o in size.linears) - 2 * d * kv
     linear = size.layers * (tokens * 2 * per_token + conditions * 4 * d * kv)
     attention = size.layers * 4 * tokens * q * (tokens / 2 + min(tokens, 257) / 2 + conditions)
     forward = linear + attention

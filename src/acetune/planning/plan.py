@@ -95,12 +95,13 @@ def plan_for(recipe: Recipe, size: NetworkSize, tracks: Sequence[Track], machine
     music = minutes_of_music(recipe, divided)
     length = run_length(recipe, steps_per_epoch(crops, recipe.data.batch_size, recipe.data.accumulation), music)
     tokens = max(crops) // size.patch * min(recipe.data.batch_size, len(crops))
-    adapters.check(recipe.adapter, size)
-    weights = adapters.parameters(recipe.adapter, size)
+    card, _ = family_of(recipe.model.variant)
+    layout = adapters.layout(recipe.adapter, card, size)
+    weights = layout.parameters
     recompute = recipe.compute.recompute
     wide = recipe.compute.dtype == "float32" or (recipe.compute.dtype == "auto" and machine.device == "cpu")
     bytes_per_weight = 4 if wide else 2
-    kept = adapters.kept_bytes(recipe.adapter, size, tokens, recompute=recompute)
+    kept = layout.kept_bytes(tokens, recompute=recompute)
     memory = training_bytes(size, weights, tokens, weight_bytes=bytes_per_weight, recompute=recompute, kept=kept)
     flops = training_flops(size, tokens, _CONDITIONS * recipe.data.batch_size, recompute=recompute)
     rate = compute.step_rate(machine.device)

@@ -21,6 +21,7 @@ from acetune.errors import SettingError
 from acetune.families.family import Batch, ModelFamily
 from acetune.families.objective import Objective
 from acetune.flow import path, randomness
+from acetune.planning import adapters
 from acetune.planning.plan import minutes_of_music
 from acetune.planning.steps import Length, Step, run_length
 from acetune.recipe import Recipe, family_of
@@ -233,14 +234,17 @@ class Readings:
 
 def _facts(recipe: Recipe, family: ModelFamily, objective: Objective, encoded: EncodedSet, name: str) -> Facts:
     """Return what the adapter will say of itself; no file names, captions or lyrics."""
+    card, variant = family_of(recipe.model.variant)
+    layout = adapters.layout(recipe.adapter, card, variant.size)
     return Facts(
         kind=recipe.adapter.kind,
         rank=recipe.adapter.rank,
         alpha=recipe.adapter.alpha,
         rslora=recipe.adapter.rslora,
         factor=recipe.adapter.factor,
-        modules=family.target_modules(recipe.adapter.targets),
-        family=family_of(recipe.model.variant)[0].name,
+        ranks=layout.ranks,
+        modules=tuple(layout.layers),
+        family=card.name,
         variant=family.variant.name,
         fingerprint=family.fingerprint,
         objective=dict(vars(objective)),

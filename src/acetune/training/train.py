@@ -170,7 +170,6 @@ def _train(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainRes
     for kind, name in (("optimizer", recipe.optim.name), ("schedule", recipe.schedule.name)):
         catalog.resolve(kind, name)
     family: ModelFamily = card.open(recipe, workspace.models, job)
-    family.target_modules(recipe.adapter.targets)
     if not run.recipe_file.is_file():  # now the run is possible, and can be resumed
         save(recipe, run.recipe_file)
     encoded, _ = encode_set(manifest, recipe, family, Cache(workspace.cache), job)

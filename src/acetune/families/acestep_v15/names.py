@@ -6,7 +6,8 @@ their names, and the two patch convolutions, which the official code keeps in a 
 
 from __future__ import annotations
 
-from acetune.errors import SettingError
+from acetune.families.choosing import chosen
+from acetune.planning.memory import NetworkSize
 
 #: Component of diffusers to prefix in the official checkpoint.
 PREFIXES = {
@@ -72,7 +73,10 @@ _PARTS = {
     "attention+mlp": ("self_attn", "cross_attn", "mlp"),
     "self": ("self_attn",),
     "cross": ("cross_attn",),
+    "mlp": ("mlp",),
 }
+#: Width of the sinusoids of t (NetworkSize.parameters counts them with a bias).
+_TIME_WIDTH = 256
 _PROJECTIONS = {
     "self_attn": ("to_q", "to_k", "to_v", "to_out.0"),
     "cross_attn": ("to_q", "to_k", "to_v", "to_out.0"),
@@ -94,24 +98,25 @@ def linear_names(layers: int, parts: tuple[str, ...] = ("self_attn", "cross_attn
 
 
 def targets(choice: str, layers: int) -> tuple[str, ...]:
-    """Return the linear layers that a choice of ``adapter.targets`` means.
+    """Return the linear layers that a choice of ``adapter.targets`` means, in a network of so many blocks.
 
-    Args:
-        choice: A named choice, or names separated by commas. A name means every layer whose diffusers or official
-            name it is or ends; "q_proj" means all query projections.
-        layers: Blocks of the network.
-
-    Raises:
-        SettingError: If a name matches nothing.
+    Names may be those of diffusers or of the official app (raises as `acetune.families.choosing.chosen`).
     """
-    if choice in _PARTS:
-        return linear_names(layers, _PARTS[choice])
     every = (*linear_names(layers), *_OUTSIDE)
-    chosen: dict[str, None] = {}
-    for word in filter(None, (part.strip() for part in choice.split(","))):
-        plain = to_diffusers(word)
-        found = [name for name in every if name == plain or name.endswith(f".{plain}")]
-        if not found:
-            raise SettingError("adapter.no_target", name=word, known=", ".join(_PARTS))
-        chosen.update(dict.fromkeys(found))
-    return tuple(chosen)
+    named = {name: linear_names(layers, parts) for name, parts in _PARTS.items()}
+    return chosen(choice, {name: to_official(name) for name in every}, named)
+
+
+def layer_sizes(choice: str, size: NetworkSize) -> dict[str, tuple[int, int]]:
+    """Return inputs and outputs of the layers that a choice of ``adapter.targets`` means (raises as `targets`)."""
+    d, q, kv = size.hidden, size.heads * size.head_dim, size.kv_heads * size.head_dim
+    known = {
+        "to_q": (d, q), "to_k": (d, kv), "to_v": (d, kv), "to_out.0": (q, d),
+        "gate_proj": (d, size.intermediate), "up_proj": (d, size.intermediate), "down_proj": (size.intermediate, d),
+        "condition_embedder": (size.condition_width, d),
+        "linear_1": (_TIME_WIDTH, d), "linear_2": (d, d), "time_proj": (d, 6 * d),
+    }  # fmt: skip
+    return {
+        name: next(shape for end, shape in known.items() if name == end or name.endswith(f".{end}"))
+        for name in targets(choice, size.layers)
+    }

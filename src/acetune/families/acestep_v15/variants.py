@@ -158,6 +158,10 @@ class AceStepV15Card:
         """Return our name of a module that the official app names so."""
         return names.to_diffusers(module)
 
+    def layer_sizes(self, size: NetworkSize, targets: str) -> Mapping[str, tuple[int, int]]:
+        """Return inputs and outputs of the layers that a choice of targets means; see `FamilyCard.layer_sizes`."""
+        return names.layer_sizes(targets, size)
+
     def locate(self, variant: Variant, models: Path) -> Mapping[str, Path | None] | None:
         """Return where the parts of a variant's weights are; see `FamilyCard.locate`."""
         from acetune.families.acestep_v15 import places

@@ -51,6 +51,7 @@ SHORT_NAMES = {
     "batch-size": "data.batch_size",
     "accumulation": "data.accumulation",
     "crop-seconds": "data.crop_seconds",
+    "prior": "data.prior",
     "save-every": "guard.save_every",
     "device": "compute.device",
     "seed": "data.seed",

@@ -41,6 +41,10 @@ class DataSection(Section):
     recaption_share: float = knob(0.0, "Share of visits that use one of its recaptions.", ge=0, le=1)
     tag_shuffle: bool = knob(False, "Tags in another order from visit to visit; the trigger keeps its place.")
     tag_dropout: float = knob(0.0, "Chance that a tag is left out of a visit; the trigger never is.", ge=0, lt=1)
+    prior: int = knob(
+        0, "Clips of the base network mixed in, so that the rest of it stays; 0 for none.", ge=0, le=10_000
+    )
+    prior_share: float = knob(0.25, "Share of visits that show one of them in place of a song.", gt=0, lt=1)
     seed: int = knob(42, "Every random draw of a run follows from it.", ge=0, le=2**63 - 1)
 
 

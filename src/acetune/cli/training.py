@@ -105,9 +105,11 @@ def _warning(session: Session, advice: Advice) -> str:
 def _plan_lines(session: Session, planned: Plan) -> list[str]:
     """Return a plan for people."""
     words = session.words
+    prior = words("plan_prior", clips=planned.prior, time=clock(planned.prior_minutes * 60))
     return [
         words("plan_music", tracks=planned.tracks, minutes=planned.minutes_of_music),
         words("plan_length", steps=planned.steps, epochs=planned.epochs, per_epoch=planned.steps_per_epoch),
+        *([prior] if planned.prior else []),
         words(
             "plan_machine",
             memory=amount(planned.memory_bytes),

@@ -46,12 +46,13 @@ class EncodeResult:
 
 @dataclass(frozen=True)
 class EncodedSet:
-    """A data set with every part in the cache."""
+    """A data set with every part in the cache; `prior` are clips of the base network (`acetune.training.prior`)."""
 
     manifest: Manifest
     parts: tuple[TrackParts, ...]
     constants: str
     cache: Cache
+    prior: tuple[TrackParts, ...] = ()
 
 
 def encode(recipe: Recipe, *, home: str | Path | None = None, job: Job | None = None) -> EncodeResult:

@@ -118,7 +118,7 @@ def with_windows(
             for start, length in crops:
                 lyrics = lyrics_between(p.track, start / rate, (start + length) / rate)
                 prompt = replace(p.prompts[MAIN], lyrics=lyrics)
-                names.setdefault(lyrics or "", _lyrics_name(p.track, prompt, (family.conditions_fingerprint, dtype)))
+                names.setdefault(lyrics or "", lyrics_name_of(p.track, prompt, (family.conditions_fingerprint, dtype)))
         found.append(replace(p, lyrics=names))
     return tuple(found)
 
@@ -126,22 +126,30 @@ def with_windows(
 def _named(track: Track, prompts: Mapping[str, Prompt], recipe: Recipe, encoders: tuple[str, str]) -> TrackParts:
     """Return the cache names of a track's parts."""
     audio = (track.audio_sha256, recipe.data.max_seconds, recipe.data.normalise)
-    texts = {
-        form: files.hash_of("text", vars(replace(prompt, lyrics=None, language=None)), encoders, *_brought(track))
-        for form, prompt in prompts.items()
-    }
+    texts = {form: text_name_of(track, prompt, encoders) for form, prompt in prompts.items()}
     main = prompts[MAIN]
     return TrackParts(
         track=track,
         prompts=prompts,
         latents=files.hash_of("latents", audio, encoders[0]),
         texts=texts,
-        lyrics={main.lyrics or "": _lyrics_name(track, main, encoders)},
+        lyrics={main.lyrics or "": lyrics_name_of(track, main, encoders)},
     )
 
 
-def _lyrics_name(track: Track, prompt: Prompt, encoders: tuple[str, str]) -> str:
-    """Return the cache name of the lyrics of a prompt."""
+def text_name_of(track: Track, prompt: Prompt, encoders: tuple[str, str]) -> str:
+    """Return the cache name of the text of a prompt.
+
+    Args:
+        track: Whose prompt it is.
+        prompt: Its lyrics do not count.
+        encoders: The family's fingerprint of them, and the number format of conditions.
+    """
+    return files.hash_of("text", vars(replace(prompt, lyrics=None, language=None)), encoders, *_brought(track))
+
+
+def lyrics_name_of(track: Track, prompt: Prompt, encoders: tuple[str, str]) -> str:
+    """Return the cache name of the lyrics of a prompt; see `text_name_of`."""
     return files.hash_of("lyrics", prompt.lyrics, prompt.language, encoders, *_brought(track))
 
 

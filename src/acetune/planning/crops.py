@@ -15,7 +15,8 @@ from itertools import accumulate
 from typing import Final
 
 from acetune.files import chance_of
-from acetune.planning.steps import crop_length, window_length
+from acetune.planning.steps import MIN_FRAMES, crop_length, window_length
+from acetune.sections import DataSection
 
 #: Rounds that differ where the text of each crop must be encoded before training.
 ROUNDS: Final = 4
@@ -98,3 +99,9 @@ def spread(frames: int, wanted: int, multiple: int) -> tuple[tuple[int, int], ..
     count = min(_HELD_OUT, max(frames // length, 1))
     gap = (frames - length) / max(count - 1, 1)
     return tuple((round(number * gap) // multiple * multiple, length) for number in range(count))
+
+
+def prior_frames(data: DataSection, frames_per_second: float, multiple: int) -> int:
+    """Return the length of the clips that the base network makes: that of the longest crops."""
+    frames = round(min(data.crop_seconds, data.max_seconds) * frames_per_second)
+    return max(frames // multiple * multiple, MIN_FRAMES)

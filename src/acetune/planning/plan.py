@@ -16,7 +16,7 @@ from acetune.data.wordings import VARIANTS, check_shares
 from acetune.errors import DataError, SettingError
 from acetune.events import Json
 from acetune.planning import adapters
-from acetune.planning.crops import ROUNDS
+from acetune.planning.crops import ROUNDS, prior_frames
 from acetune.planning.guards import Advice, advise
 from acetune.planning.memory import NetworkSize, training_bytes, training_flops
 from acetune.planning.steps import crop_length, run_length, steps_per_epoch, window_length
@@ -32,7 +32,10 @@ _CAPTION = 100
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run will take. Memory is for accelerators; minutes are an estimate from assumed rates."""
+    """What a run will take. Memory is for accelerators; minutes are an estimate from assumed rates.
+
+    First `prior` clips of the base network are made; that takes `prior_minutes`, which are part of `minutes`.
+    """
 
     steps: int
     epochs: float
@@ -48,6 +51,8 @@ class Plan:
     memory_bytes: int
     disk_bytes: int
     minutes: float
+    prior: int
+    prior_minutes: float
     warnings: tuple[Advice, ...]
 
     def to_json(self) -> dict[str, Json]:
@@ -106,6 +111,7 @@ def plan_for(recipe: Recipe, size: NetworkSize, tracks: Sequence[Track], machine
     flops = training_flops(size, tokens, _CONDITIONS * recipe.data.batch_size, recompute=recompute)
     rate = compute.step_rate(machine.device)
     seconds = length.steps * recipe.data.accumulation * (flops / rate + _STEP_SECONDS) + _START_SECONDS
+    prior = _prior_seconds(recipe, size, rate)
     units = _units(recipe, size, divided)
     return Plan(
         **asdict(length),
@@ -116,7 +122,9 @@ def plan_for(recipe: Recipe, size: NetworkSize, tracks: Sequence[Track], machine
         adapter_parameters=weights,
         memory_bytes=memory,
         disk_bytes=_disk_bytes(recipe, size, tracks, weights),
-        minutes=seconds / 60,
+        minutes=(seconds + prior) / 60,
+        prior=recipe.data.prior,
+        prior_minutes=prior / 60,
         warnings=advise(recipe, tracks, length, memory=memory, machine=machine, units=units),
     )
 
@@ -153,10 +161,21 @@ def _units(recipe: Recipe, size: NetworkSize, divided: Split) -> int:
     return sum(length > 0 for length in windows) if divided.mode == "windows" else 0
 
 
+def _prior_seconds(recipe: Recipe, size: NetworkSize, rate: float) -> float:
+    """Return how long it takes to make the clips of the base network; with guidance it is asked twice a step."""
+    sampling = family_of(recipe.model.variant)[1].sampling
+    tokens = prior_frames(recipe.data, size.frames_per_second, size.patch) // size.patch
+    with_forward, without = (training_flops(size, tokens, _CONDITIONS, recompute=again) for again in (True, False))
+    asked: int = sampling.steps * (2 if sampling.guidance != 1 else 1)
+    return recipe.data.prior * asked * ((with_forward - without) / rate + _STEP_SECONDS)
+
+
 def _disk_bytes(recipe: Recipe, size: NetworkSize, tracks: Sequence[Track], weights: int) -> int:
     """Return bytes on the disk: encoded songs, and checkpoints with both moments in float32."""
     frames = sum(song_frames(t, recipe, size) for t in tracks)
     tokens = sum(_condition_tokens(track, recipe) for track in tracks)
+    frames += recipe.data.prior * prior_frames(recipe.data, size.frames_per_second, size.patch)
+    tokens += recipe.data.prior * _CONDITIONS
     encoded = frames * size.channels * 2 * 4 + tokens * size.condition_width * 4
     return encoded + (recipe.guard.keep_last + 2) * weights * 12 + 4 * weights * 2
 

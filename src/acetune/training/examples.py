@@ -104,6 +104,8 @@ class Examples:
             step: Counted from 0.
             index: Place among all crops of the step.
         """
+        if self.is_prior(step, index):
+            return self._prior(self.items[item].cuts.crop, step, index)
         song, seed = self.items[item], self._data.seed
         start, length = self._crop(item, step // self.steps_per_epoch)
         latents = self._read("latents", song.parts.latents, slice(start, start + length))
@@ -113,6 +115,11 @@ class Examples:
         u, v = (randomness.unit(seed, purpose, step, index) for purpose in ("form", "wording"))
         form = drawn(song.parts.track, song.parts.texts, self._data, u, v)
         return self._with_text(song.parts, mean, form, start)
+
+    def is_prior(self, step: int, index: int) -> bool:
+        """Whether a clip of the base network is shown at a place of a step, in place of the item's song."""
+        share = self._data.prior_share if self._encoded.prior else 0.0
+        return randomness.unit(self._data.seed, "prior", step, index) < share
 
     def held_out(self) -> tuple[Unit, ...]:
         """Return what is held out: whole songs as a few crops each, or the ends of the training songs."""
@@ -131,6 +138,16 @@ class Examples:
         parts, start, length = crop
         latents = self._read("latents", parts.latents, slice(start, start + length))
         return self._with_text(parts, latents["mean"].float(), MAIN, start)
+
+    def _prior(self, length: int, step: int, index: int) -> Example:
+        """Return a crop of a clip of the base network."""
+        u, v = (randomness.unit(self._data.seed, purpose, step, index) for purpose in ("prior clip", "prior crop"))
+        clip = self._encoded.prior[int(u * len(self._encoded.prior))]
+        places = (self._encoded.cache.rows("latents", clip.latents) - length) // self._multiple + 1
+        start = int(v * places) * self._multiple
+        latents = self._read("latents", clip.latents, slice(start, start + length))["mean"].float()
+        lyrics = clip.lyrics_name(clip.prompts[MAIN].lyrics)
+        return Example(latents, self._read("text", clip.texts[MAIN]), self._read("lyrics", lyrics))
 
     def _song(self, parts: TrackParts, number: int) -> Song:
         """Return a track with its cuts."""

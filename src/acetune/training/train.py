@@ -33,6 +33,7 @@ from acetune.run import Run
 from acetune.training import checkpoint
 from acetune.training.checkpoint import State
 from acetune.training.keeper import Keeper
+from acetune.training.prior import with_prior
 from acetune.training.session import Reading, Readings, Session
 from acetune.workspace import Workspace
 
@@ -173,6 +174,7 @@ def _train(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainRes
     if not run.recipe_file.is_file():  # now the run is possible, and can be resumed
         save(recipe, run.recipe_file)
     encoded, _ = encode_set(manifest, recipe, family, Cache(workspace.cache), job)
+    encoded = with_prior(encoded, recipe, family, job)
     found = checkpoint.newest(run)
     if found and not checkpoint.is_last(run, found[1]):
         job.tell(CorruptFile("training.older_checkpoint", step=found[0].step))

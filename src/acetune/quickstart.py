@@ -19,6 +19,7 @@ from acetune.generation.request import Request
 from acetune.monitor.report import report
 from acetune.recipe import Recipe, resolve
 from acetune.run import Run
+from acetune.sections import WHOLE
 from acetune.training.train import TrainResult, train
 from acetune.workspace import Workspace
 
@@ -67,7 +68,8 @@ def quickstart(
     )
     run = Run(trained.folder)
     job = job.also(lambda event: run.append_event(_inside(event, run)))
-    generate(_request(recipe, folder, trained, run), home=home, job=job)
+    for request in _requests(recipe, folder, trained, run):
+        generate(request, home=home, job=job)
     return QuickstartResult(report(trained.folder, home=home), trained.folder, trained.adapter, trained.verdict)
 
 
@@ -87,13 +89,13 @@ def _demo(workspace: Workspace, job: Job) -> Path:
     return folder
 
 
-def _request(recipe: Recipe, folder: Path, trained: TrainResult, run: Run) -> Request:
+def _requests(recipe: Recipe, folder: Path, trained: TrainResult, run: Run) -> tuple[Request, ...]:
     """Return the before/after pieces: the prompt of the first song that was trained on, same noise both times."""
     manifest = manifests.load(folder)
     track = split(manifest.tracks, recipe.data.holdout, recipe.data.seed).train[0]
     caption = forms(track, manifest.settings.trigger, manifest.settings.trigger_position)["caption"]
     prompt = prompt_of(track, caption, _PREVIEW_SECONDS)
-    return Request(
+    request = Request(
         **vars(prompt),
         variant=recipe.model.variant,
         model_path=recipe.model.path,
@@ -104,3 +106,8 @@ def _request(recipe: Recipe, folder: Path, trained: TrainResult, run: Run) -> Re
         device=recipe.compute.device,
         dtype=recipe.compute.dtype,
     )
+    if recipe.adapter.kind != WHOLE:
+        return (request,)
+    base = replace(request, adapter=None, strengths=(0.0,), out=run.previews / "before.ogg")
+    model = str(trained.adapter)
+    return base, replace(base, model_path=model, strengths=(1.0,), out=run.previews / "after.ogg")

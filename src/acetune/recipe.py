@@ -27,6 +27,7 @@ from acetune.knobs import (
     to_yaml,
 )
 from acetune.sections import (
+    WHOLE,
     AdapterSection,
     ComputeSection,
     DataSection,
@@ -111,7 +112,8 @@ def resolve(layers: Iterable[tuple[str, Mapping[str, object]]]) -> Resolved:
         layers: Pairs of an origin (shown to people) and values.
 
     Raises:
-        SettingError: For unknown knobs (with the nearest name), values out of range and unknown variants.
+        SettingError: For unknown knobs (with the nearest name), values out of range, knobs of adapters where all
+            weights are trained, and unknown variants.
     """
     flat = [(origin, renamed(flatten(values), _NAMES, origin)) for origin, values in layers]
     chosen = [layer["model.variant"] for _, layer in flat if layer.get("model.variant") is not None]
@@ -122,7 +124,23 @@ def resolve(layers: Iterable[tuple[str, Mapping[str, object]]]) -> Resolved:
     values, origins = merge(stack, legal, tuple(_NAMES), ("schedule.steps", "schedule.epochs"))
     sections = nest({**values, "model.variant": variant.name})
     top, own = sections.pop("", {}), build(family, sections.pop("family", {}), origins, "family.")
-    return Resolved(build(Recipe, {**top, **sections, "family": own}, origins), origins)
+    recipe = build(Recipe, {**top, **sections, "family": own}, origins)
+    _check_whole(recipe, flatten(variant.recipe))
+    return Resolved(recipe, origins)
+
+
+def _check_whole(recipe: Recipe, usual: Mapping[str, object]) -> None:
+    """Refuse knobs of adapters where all weights are trained, unless they are what nobody chose.
+
+    Raises:
+        SettingError: Naming the first.
+    """
+    if recipe.adapter.kind != WHOLE:
+        return
+    defaults = {**AdapterSection().model_dump(), "kind": WHOLE}
+    for name, value in recipe.adapter.model_dump().items():
+        if value not in (defaults[name], usual.get(f"adapter.{name}", defaults[name])):
+            raise SettingError("recipe.not_for_full", knob=f"adapter.{name}", value=value)
 
 
 def load(path: Path) -> Recipe:

@@ -2,6 +2,7 @@
 
 recipe.yaml  plan.json  tracks.json  events.jsonl  log.txt  lock  control/{stop,save_now}
 checkpoints/000400/{adapter.safetensors, optimizer.safetensors, state.json}   checkpoints/{last,best}
+               (network/ of shards where all weights are trained)
 adapter/  previews/  evaluation/  report.html
 """
 
@@ -77,6 +78,10 @@ class Run:
     def tracks_file(self) -> Path:
         """Which songs it was trained on; private, and no part of anything that leaves the run."""
         return self.folder / "tracks.json"
+
+    def relative(self, path: Path) -> str:
+        """Return a path inside the run's folder, with forward slashes."""
+        return path.relative_to(self.folder).as_posix()
 
     def record_tracks(self, parts: Mapping[str, Sequence[tuple[str, str | None]]]) -> None:
         """Write down which songs the run uses.

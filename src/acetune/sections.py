@@ -6,9 +6,12 @@ what it does, its unit and range, and whether it may change when a run is resume
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from acetune.knobs import Section, Words, knob
+
+#: Kind of "adapter" that is all weights of the network: no rank, no alpha, no scale.
+WHOLE: Final = "full"
 
 
 class ModelSection(Section):
@@ -51,7 +54,9 @@ class DataSection(Section):
 class AdapterSection(Section):
     """What is trained."""
 
-    kind: Literal["lora", "dora", "lokr", "loha", "oft"] = knob("lora", "Kind of adapter.")
+    kind: Literal["lora", "dora", "lokr", "loha", "oft", "full"] = knob(
+        "lora", "Kind of adapter; full trains every weight of the network and makes a model in place of an adapter."
+    )
     rank: int = knob(64, "Rank of each weight change (r, dim); the size of the blocks of oft.", ge=1, le=1024)
     alpha: float = knob(64.0, "Strength before division by the rank; scale = alpha / rank.", gt=0, le=8192)
     rslora: bool = knob(False, "Scale by alpha / sqrt(rank) (arXiv:2312.03732).", expert=True)

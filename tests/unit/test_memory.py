@@ -98,3 +98,22 @@ def test_a_block_has_two_attentions_of_four_layers_and_an_mlp_of_three():
     network = replace(size("turbo"), hidden=8, intermediate=32, heads=3, kv_heads=2, head_dim=5)
 
     assert network.linears == (*[(8, 15), (8, 10), (8, 10), (15, 8)] * 2, (8, 32), (8, 32), (32, 8))
+
+
+@pytest.mark.parametrize(("weight_bytes", "expected"), [(4, 16), (2, 18)])
+def test_training_all_weights_takes_weight_gradient_and_moments_and_the_copy_it_computes_with(weight_bytes, expected):
+    network = size("turbo")
+    few, many = (
+        training_bytes(network, network.parameters, tokens, weight_bytes=weight_bytes, recompute=True)
+        for tokens in (0, 750)
+    )
+
+    assert (few - 900_000_000) / 1.06 / network.parameters == pytest.approx(expected, rel=1e-6)
+    assert many > few
+
+
+def test_gradients_of_all_weights_cost_one_more_forward_of_the_linear_layers():
+    network = size("turbo")
+    adapter, whole = (training_flops(network, 750, 512, recompute=False, whole=whole) for whole in (False, True))
+
+    assert 1.3 < whole / adapter < 1.5

@@ -222,3 +222,19 @@ def test_songs_without_words_are_counted():
     found = planned([*songs(20), *songs(2, caption=None), *songs(1, caption=None, tags=("rock",))])
 
     assert [str(advice.finding) for advice in found.warnings][0].startswith("2 of 23 songs have neither caption")
+
+
+def test_a_plan_of_all_weights_counts_them_all():
+    adapter, whole = (planned(songs(20), **{"adapter.kind": kind, "optim.lr": 1e-5}) for kind in ("lora", "full"))
+
+    assert whole.adapter_parameters == 1_575_458_880
+    assert whole.memory_bytes > 4 * adapter.memory_bytes
+    assert whole.disk_bytes > 4 * 12 * 1_575_458_880
+    assert whole.warnings == ()
+
+
+@pytest.mark.parametrize(("rate", "warned"), [(1e-4, True), (2e-5, False)])
+def test_a_rate_at_which_a_model_forgets_is_warned_of_where_all_weights_are_trained(rate, warned):
+    said = sentences(planned(songs(20), **{"adapter.kind": "full", "optim.lr": rate}))
+
+    assert any("high for training all weights" in sentence for sentence in said) is warned

@@ -15,6 +15,7 @@ from acetune import files
 from acetune.adapters.kinds import kind
 from acetune.errors import CorruptFile, WrongAdapter
 from acetune.events import Json
+from acetune.sections import WHOLE
 from acetune.storage import save_tensors
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ class Facts:
     """What must be known to use an adapter rightly.
 
     Attributes:
-        kind: Its name in the catalogue (`acetune.adapters.kinds`).
-        rank, alpha, rslora: Give the scale.
+        kind: Its name in the catalogue (`acetune.adapters.kinds`), or "full" for all weights of the network.
+        rank, alpha, rslora: Give the scale; 0 where all weights are trained.
         factor: Of LoKr; None for the pair nearest to a square.
         ranks: Module to rank, where it is not ``rank``; alpha changes with it.
         modules: Names of the tuned linear layers in our network.
@@ -96,7 +97,7 @@ def scale(facts: Facts, module: str = "") -> float:
         facts: Of the adapter.
         module: Where; it may have a rank of its own, and an alpha that is as much larger or smaller.
     """
-    if kind(facts.kind).scaled is None:
+    if facts.kind == WHOLE or kind(facts.kind).scaled is None:
         return 1.0
     rank = facts.ranks.get(module, facts.rank)
     alpha = facts.alpha * rank / facts.rank
@@ -114,7 +115,7 @@ class Adapter:
 
     Attributes:
         weights: ``<module>.<part>``, modules by our network's names and parts by PEFT's, such as
-            ``layers.0.self_attn.to_q.lora_A.weight`` (rank, in).
+            ``layers.0.self_attn.to_q.lora_A.weight`` (rank, in). Of kind "full": every weight of the network.
         facts: What they mean.
     """
 
@@ -165,6 +166,12 @@ def check(path: Path) -> None:
     """Make sure that a safetensors file is whole; its header states every length (raises as `read_safetensors`)."""
     with _opened(path):
         pass
+
+
+def read_header(path: Path) -> dict[str, str]:
+    """Return the header of a safetensors file (raises as `read_safetensors`)."""
+    with _opened(path) as source:
+        return dict(source.metadata() or {})
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -85,11 +85,11 @@ def export(
     """Write an adapter for other programs, and check it.
 
     Each file is read back and compared before it counts as done. `universal` is one file for ComfyUI and diffusers;
-    `peft` is a folder for PEFT and the official app.
+    `peft` is a folder for PEFT and the official app. A run that trained all weights is written as a model.
     """
     session = session_of(context)
     paths = resolve("verb", "export")(
-        source, to=tuple(to or ("universal",)), out=out, dtype=dtype, home=session.home, job=session.job
+        source, to=tuple(to or ()), out=out, dtype=dtype, home=session.home, job=session.job
     )
     session.finish({"paths": paths}, *map(str, paths))
 

@@ -131,6 +131,14 @@ def _outcome(session: Session, run: Path, done: TrainResult | QuickstartResult) 
     from acetune.run import Run
 
     verdict = session.words.find(f"verdict_{done.verdict.replace(' ', '_')}", done.verdict)
-    lines = [session.words("trained", run=run, verdict=verdict), session.words("adapter", path=done.adapter)]
+    lines = [session.words("trained", run=run, verdict=verdict), session.words(_kind(run), path=done.adapter)]
     _, variant = family_of(Run(run).recipe.model.variant)
     return [*lines, session.words("random", variant=variant.name)] if variant.embedded else lines
+
+
+def _kind(run: Path) -> str:
+    """Return which text names what a run made."""
+    from acetune.run import Run
+    from acetune.sections import WHOLE
+
+    return "model" if Run(run).recipe.adapter.kind == WHOLE else "adapter"

@@ -124,7 +124,8 @@ def _lineage(workspace: Workspace, sha256: str, job: Job) -> tuple[Lineage, ...]
             job.tell(damage, subject=run.name)
             continue
         if part is not None:
-            weights = sorted([*run.adapters.rglob("*.safetensors"), *run.checkpoints.glob("*/adapter.safetensors")])
+            inside = (f for f in run.checkpoints.rglob("*.safetensors") if not f.name.startswith("optimizer"))
+            weights = sorted([*run.adapters.rglob("*.safetensors"), *inside])
             found.append(Lineage(run.name, run.folder, part, tuple(weights)))
         elif not run.tracks_file.is_file():
             job.tell(DataError("edit.unknown_songs", run=run.name), severity="info", subject=run.name)

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from acetune.adapters import adapter as adapters
+from acetune.adapters import trained
 from acetune.adapters.adapter import Adapter, module_of
+from acetune.errors import WrongAdapter
 from acetune.families.family import FamilyCard
 from acetune.recipe import family_of
+from acetune.sections import WHOLE
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,12 +53,16 @@ def read_adapter(path: Path) -> Adapter:
     """Return the adapter of a file or folder that acetune wrote: universal, PEFT folder or checkpoint.
 
     Raises:
-        WrongAdapter: If it is none of them.
+        WrongAdapter: If it is none of them, or a whole model.
         CorruptFile: If it is damaged.
     """
+    if (path / "model_index.json").is_file() or (path / trained.NETWORK).is_dir():
+        raise WrongAdapter("adapter.whole_model", path=path)
     inside = ("adapter_model.safetensors", "adapter.safetensors")
     file = next((path / name for name in inside if (path / name).is_file()), path)
     adapter = adapters.load(file)
+    if adapter.facts.kind == WHOLE:
+        raise WrongAdapter("adapter.whole_model", path=path)
     card: FamilyCard
     card, _ = family_of(adapter.facts.variant)
     if any(name.startswith(PREFIX) for name in adapter.weights):

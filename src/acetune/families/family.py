@@ -208,6 +208,19 @@ class ModelFamily(Protocol):
         """
         ...
 
+    def save_model(self, network: Mapping[str, Tensor], folder: Path) -> None:
+        """Write this checkpoint with all these weights of its network (CPU) into an empty folder, for `open`.
+
+        Raises:
+            DataError: If a weight is missing, unexpected or of another shape.
+            OSError: As the file system says.
+        """
+        ...
+
+    def read_model(self, folder: Path) -> Mapping[str, Tensor]:
+        """Return the network's weights in a folder that `save_model` wrote, in the number format they have there."""
+        ...
+
     def probe(self, frames: int, device: torch.device) -> Batch:
         """Return a batch of one with made-up music and conditions, always the same, to compare networks on."""
         ...

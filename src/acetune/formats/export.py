@@ -1,4 +1,4 @@
-"""The verb `export`: a trained adapter for other programs, read back and compared before it counts."""
+"""The verb `export`: what was trained for other programs, read back and compared before it counts."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from acetune import catalog, compute
-from acetune.adapters import adapter as adapters
-from acetune.adapters import attach
+from acetune.adapters import attach, trained
 from acetune.adapters.adapter import Adapter
 from acetune.errors import AcetuneError, SettingError
 from acetune.events import Job, Saved, StageEnded, StageStarted
 from acetune.families.adapter_names import read_adapter
 from acetune.families.family import ModelFamily
 from acetune.formats.format import TOLERANCE, Bench, Format, export_checked
+from acetune.formats.model import MODEL, write_model
 from acetune.recipe import Recipe, family_of, resolve
 from acetune.run import Run
+from acetune.sections import WHOLE
 from acetune.workspace import Workspace
 
 #: What makes a folder an adapter of ours.
@@ -25,17 +26,17 @@ _ADAPTER_FILES = ("adapter_config.json", "adapter.safetensors")
 def export(
     source: str | Path,
     *,
-    to: Sequence[str] = ("universal",),
+    to: Sequence[str] = (),
     out: str | Path | None = None,
     dtype: str = "bfloat16",
     home: str | Path | None = None,
     job: Job | None = None,
 ) -> tuple[Path, ...]:
-    """Write an adapter in other formats; each is read back, key by key, and run against the original.
+    """Write an adapter in other formats, or a whole model; each is read back, key by key, and an adapter is run too.
 
     Args:
         source: A run (its newest checkpoint), a checkpoint folder, or an adapter file that acetune wrote.
-        to: Formats (``acetune.catalog.EXPORTERS``).
+        to: Formats (``acetune.catalog.EXPORTERS``); universal where none is named. All weights make a "model".
         out: Folder to write into; the run's own adapter folder, or the file's, where None.
         dtype: Number format of the weights.
         home: Workspace folder.
@@ -51,16 +52,20 @@ def export(
         CorruptFile: If a written file does not give the adapter back; it is deleted.
     """
     job = job or Job()
-    forms: list[Format] = [catalog.resolve("exporter", name) for name in to]
     if dtype not in TOLERANCE:
         raise SettingError("formats.no_dtype", dtype=dtype, known=", ".join(TOLERANCE))
     workspace = Workspace.at(home)
     adapter, recipe, folder, stem = _source(source, workspace)
+    card, _ = family_of(adapter.facts.variant)
+    if adapter.facts.kind == WHOLE:
+        if set(to) - {MODEL}:
+            raise SettingError("formats.whole_model", formats=", ".join(to))
+        return (_export_model(adapter, recipe, (Path(out) if out else folder) / stem, dtype, workspace.models, job),)
+    forms: list[Format] = [catalog.resolve("exporter", name) for name in to or ("universal",)]
     for form in forms:
         refused = form.refusal(adapter.facts)
         if refused:
             raise refused
-    card, _ = family_of(adapter.facts.variant)
     job.report(StageStarted(stage="export", total=len(forms), unit="formats"))
     family: ModelFamily = card.open(recipe, workspace.models, job)
     device = compute.device(recipe.compute.device)
@@ -80,6 +85,17 @@ def export(
     return tuple(written)
 
 
+def _export_model(model: Adapter, recipe: Recipe, target: Path, dtype: str, models: Path, job: Job) -> Path:
+    """Write all weights that a run trained as a model, and return its folder."""
+    card, _ = family_of(model.facts.variant)
+    job.report(StageStarted(stage="export", total=1, unit="formats"))
+    family: ModelFamily = card.open(recipe, models, job)
+    write_model(family, model, target, dtype)
+    job.report(Saved(path=str(target), what=MODEL, step=model.facts.step))
+    job.report(StageEnded(stage="export", result={"files": [str(target)]}))
+    return target
+
+
 def _source(source: str | Path, workspace: Workspace) -> tuple[Adapter, Recipe, Path, str]:
     """Return adapter, recipe of its base, folder and file stem of a run, checkpoint or file."""
     path = Path(source)
@@ -87,11 +103,11 @@ def _source(source: str | Path, workspace: Workspace) -> tuple[Adapter, Recipe, 
         adapter = read_adapter(path)
         recipe = resolve([("adapter", {"model.variant": adapter.facts.variant})]).recipe
         return adapter, recipe, path.parent, f"{adapter.facts.name or path.stem}_{adapter.facts.step}steps"
-    run = Run(workspace.find_run(source))
-    last = (
-        (run.checkpoints / "last").read_text(encoding="utf-8").strip() if (run.checkpoints / "last").is_file() else ""
-    )
+    inside = (path / trained.NETWORK).is_dir()
+    run = Run(path.absolute().parents[1] if inside else workspace.find_run(source))
+    pointer = run.checkpoints / "last"
+    last = pointer.read_text(encoding="utf-8").strip() if pointer.is_file() else ""
     if not last:
         raise SettingError("formats.no_checkpoint", run=run.name)
-    adapter = adapters.load(run.checkpoints / last / "adapter.safetensors")
+    adapter = trained.load(path if inside else run.checkpoints / last)
     return adapter, run.recipe, run.adapters, f"{run.name}_{adapter.facts.step}steps"

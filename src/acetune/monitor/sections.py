@@ -14,6 +14,7 @@ from acetune.monitor.markup import code, facts, fold, paragraph, section, table
 from acetune.monitor.summary import Summary, Verdict
 from acetune.monitor.words import Words, sentence
 from acetune.recipe import dump, family_of
+from acetune.sections import WHOLE
 
 #: Audio that browsers play; nothing else is ever put into a page.
 _SOUNDS = {
@@ -45,16 +46,16 @@ def verdict(summary: Summary, words: Words) -> str:
 def trained(summary: Summary, words: Words) -> str:
     """Return what was trained."""
     recipe, result, plan = summary.recipe, summary.result, summary.plan
-    adapter = recipe.adapter
+    adapter, whole = recipe.adapter, recipe.adapter.kind == WHOLE
     minutes = plan.get("minutes_of_music")
     epochs = plan.get("epochs")
     pairs = [
         ("variant", recipe.model.variant),
         ("adapter_kind", adapter.kind),
-        ("rank", _number(result.get("rank", adapter.rank))),
-        ("alpha", _number(result.get("alpha", adapter.alpha))),
-        ("scale", _number(result.get("scale", ""))),
-        ("targets", adapter.targets),
+        ("rank", "" if whole else _number(result.get("rank", adapter.rank))),
+        ("alpha", "" if whole else _number(result.get("alpha", adapter.alpha))),
+        ("scale", "" if whole else _number(result.get("scale", ""))),
+        ("targets", "" if whole else adapter.targets),
         ("steps", f"{summary.step}/{summary.total}" if summary.total else str(summary.step)),
         ("epochs", _number(epochs) if epochs is not None else ""),
         ("songs", str(plan.get("tracks", ""))),
@@ -107,7 +108,9 @@ def files(summary: Summary, words: Words) -> str:
         (entry.name, _purpose(entry, words), amount(_size(entry)).replace(" ", "\u00a0")) for entry in entries
     ]
     parts = [paragraph(words("files_in", folder=folder)), table([words("file"), words("purpose"), words("size")], rows)]
-    return section(words("files"), *parts) + (_usage(summary, final, words) if final else "")
+    model = next((entry for entry in entries if _is_model(entry)), None)
+    usage = _usage(summary, final, words) if final else _model_usage(summary, model, words) if model else ""
+    return section(words("files"), *parts) + usage
 
 
 def held_out_units(summary: Summary, words: Words) -> str:
@@ -221,8 +224,25 @@ def _player(folder: Path, preview: PreviewReady, room: int, words: Words) -> tup
 def _purpose(entry: Path, words: Words) -> str:
     """Return what an adapter file is for."""
     if entry.is_dir():
-        return words("for_official")
+        return words("for_model" if _is_model(entry) else "for_official")
     return words("for_all" if entry.name.endswith("_final.safetensors") else "for_comparison")
+
+
+def _is_model(entry: Path) -> bool:
+    """Whether a folder is a whole model."""
+    return (entry / "model_index.json").is_file()
+
+
+def _model_usage(summary: Summary, model: Path, words: Words) -> str:
+    """Return how a model is used, of which all weights were trained."""
+    variant = summary.recipe.model.variant
+    snippet = f'from diffusers import AceStepPipeline\n\npipeline = AceStepPipeline.from_pretrained(r"{model}")\n'
+    commands = (
+        f'acetune generate --model {variant} --model-path "{model}" --caption "..."\n'
+        f'acetune train SONGS --model {variant} --model.path "{model}"'
+    )
+    parts = (f"<h3>diffusers</h3>{code(snippet)}", f"<h3>acetune</h3>{code(commands)}")
+    return section(words("use"), paragraph(words("use_model")), *parts)
 
 
 def _size(entry: Path) -> int:

@@ -9,7 +9,7 @@ from typing import Protocol
 from acetune import catalog
 from acetune.errors import SettingError
 from acetune.planning.memory import NetworkSize
-from acetune.sections import AdapterSection
+from acetune.sections import WHOLE, AdapterSection
 
 #: Knobs that only some kinds have, and the attribute of a kind that says so.
 _LIMITED = (("dropout", "dropout"), ("rslora", "rslora"), ("factor", "factor"), ("rank_pattern", "ranks"))
@@ -42,12 +42,14 @@ class Layout:
     Attributes:
         knobs: What was asked.
         blocks: Of the network.
-        layers: Their sizes and ranks.
+        layers: Their sizes and ranks; none where all weights are trained.
+        parameters_of_all: Weights of the whole network, where they are trained.
     """
 
     knobs: AdapterSection
     blocks: int
     layers: Mapping[str, Layer]
+    parameters_of_all: int = 0
 
     @property
     def ranks(self) -> dict[str, int]:
@@ -57,11 +59,15 @@ class Layout:
     @property
     def parameters(self) -> int:
         """Return the number of trained weights."""
+        if self.parameters_of_all:
+            return self.parameters_of_all
         kind, factor = catalog.resolve("adapter", self.knobs.kind), self.knobs.factor
         return sum(kind.count(layer.inputs, layer.outputs, layer.rank, factor) for layer in self.layers.values())
 
     def kept_bytes(self, tokens: int, *, recompute: bool) -> int:
         """Return what the kind keeps for the backward pass beyond LoRA's share; of one block where it is recomputed."""
+        if self.parameters_of_all:
+            return 0
         kind = catalog.resolve("adapter", self.knobs.kind)
         every: int = sum(kind.kept(layer.inputs, layer.outputs, tokens) for layer in self.layers.values())
         return every // self.blocks if recompute else every
@@ -79,6 +85,8 @@ def layout(knobs: AdapterSection, card: Card, size: NetworkSize) -> Layout:
         SettingError: If a knob does nothing for this kind, a word of targets or of the rank pattern matches nothing, or
             blocks do not divide a layer's inputs.
     """
+    if knobs.kind == WHOLE:
+        return Layout(knobs, size.layers, {}, size.parameters)
     _refuse_what_does_nothing(knobs)
     sizes = card.layer_sizes(size, knobs.targets)
     ranks = dict.fromkeys(sizes, knobs.rank)

@@ -13,6 +13,7 @@ from acetune.errors import SettingError
 from acetune.events import Json
 from acetune.planning.steps import Length
 from acetune.recipe import Recipe
+from acetune.sections import WHOLE
 
 #: Fewest units for which an interval is given.
 MIN_UNITS = 4
@@ -38,6 +39,8 @@ _LONG_MEMORY: Final = 10.0
 _TEXTS: Final = MappingProxyType(
     {"genre_share": "genre", "recaption_share": "recaption", "tag_shuffle": "tags", "tag_dropout": "tags"}
 )
+#: All weights of a trained model are tuned at a tenth of an adapter's rate or less, a rule of thumb: above, it forgets.
+_MOST_WHOLE: Final = 5e-5
 _FEW_TRACKS, _MUCH_DROPOUT = 5, 0.2
 
 
@@ -117,11 +120,14 @@ def _of_the_texts(recipe: Recipe, tracks: Sequence[Track]) -> Iterator[Advice]:
 def _of_the_adapter(recipe: Recipe, tracks: int) -> Iterator[Advice]:
     """Yield which knobs of adapter and optimizer are unusual."""
     adapter, optim = recipe.adapter, recipe.optim
+    whole = adapter.kind == WHOLE
     scale = adapter.alpha / (adapter.rank**0.5 if adapter.rslora else adapter.rank)
-    if adapter.kind != "oft" and not _USUAL_SCALE[0] <= scale <= _USUAL_SCALE[1]:
+    if adapter.kind not in ("oft", WHOLE) and not _USUAL_SCALE[0] <= scale <= _USUAL_SCALE[1]:
         yield Advice.of("plan.scale", scale=round(scale, 3), alpha=adapter.alpha, rank=adapter.rank)
     low, high = USUAL_RATES.get(optim.name, (0.0, 1.0))
-    if not low <= optim.lr <= high:
+    if whole and optim.lr > _MOST_WHOLE and "prodigy" not in optim.name:
+        yield Advice.of("plan.full_rate", lr=optim.lr, optimizer=optim.name, low=_MOST_WHOLE / 10, high=_MOST_WHOLE)
+    elif not low <= optim.lr <= high:
         yield Advice.of("plan.rate", lr=optim.lr, optimizer=optim.name, low=low, high=high)
     if optim.name == "prodigy-schedule-free" and recipe.schedule.name != "constant":
         yield Advice.of("plan.schedule", optimizer=optim.name, schedule=recipe.schedule.name)

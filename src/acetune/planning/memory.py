@@ -50,23 +50,28 @@ class NetworkSize:
 
 #: Allocator slack and what a device's runtime takes for itself.
 SLACK, CONTEXT_BYTES = 0.06, 900_000_000
+#: Bytes of a weight that is trained.
+_MASTER = 4
 #: Backward temporaries and residual of a recomputed block, bytes a token.
 _TRANSIENT, _RECOMPUTED = 64 * 1024, 4 * 1024
 
 
 def training_bytes(
-    size: NetworkSize, adapter_parameters: int, tokens: int, *, weight_bytes: int, recompute: bool, kept: int = 0
+    size: NetworkSize, trained: int, tokens: int, *, weight_bytes: int, recompute: bool, kept: int = 0
 ) -> int:
-    """Return the memory of one training step on an accelerator: weights, adapter, activations, slack, runtime.
+    """Return the memory of one training step on an accelerator: weights, what is trained, activations, slack, runtime.
+
+    Where all weights are trained, the network itself is among those 16 bytes a weight, and what stays of it in another
+    number format is the copy that it computes with.
 
     Eager blocks with a float32 adapter keep 171 KiB a token and block at 2B width in 16 bit; other widths scale with
     the ideal count 2 (5 D + 6 H d + 3 G d + 2 F) bytes, 74 KiB there (measured; docs/log.md).
 
     Args:
         size: The network.
-        adapter_parameters: Trained weights; 16 bytes each for value, gradient and two moments in float32.
+        trained: Trained weights; 16 bytes each for value, gradient and two moments in float32.
         tokens: Patches in one micro-batch.
-        weight_bytes: Bytes of a frozen weight.
+        weight_bytes: Bytes of a frozen weight, or of a number that the network computes with.
         recompute: Whether activations are recomputed.
         kept: Bytes of activations that a kind of adapter adds to those of LoRA.
     """
@@ -75,11 +80,12 @@ def training_bytes(
     usual = ideal * 171 / 74
     per_block = _RECOMPUTED if recompute else usual
     activations = tokens * (size.layers * per_block + ideal + _TRANSIENT) + kept
-    state = size.parameters * weight_bytes + adapter_parameters * 16
+    frozen = 0 if trained >= size.parameters and weight_bytes == _MASTER else size.parameters
+    state = frozen * weight_bytes + trained * 16
     return int((state + activations) * (1 + SLACK)) + CONTEXT_BYTES
 
 
-def training_flops(size: NetworkSize, tokens: int, conditions: int, *, recompute: bool) -> float:
+def training_flops(size: NetworkSize, tokens: int, conditions: int, *, recompute: bool, whole: bool = False) -> float:
     """Return the floating point operations of one micro-batch: forward, backward for activations, recomputation.
 
     Args:
@@ -87,10 +93,11 @@ def training_flops(size: NetworkSize, tokens: int, conditions: int, *, recompute
         tokens: Patches of the micro-batch.
         conditions: Condition tokens of the micro-batch.
         recompute: Whether activations are recomputed.
+        whole: Whether all weights are trained: their gradients are as much work as those of the activations.
     """
     d, q, kv = size.hidden, size.heads * size.head_dim, size.kv_heads * size.head_dim
     per_token = sum(i * o for i, o in size.linears) - 2 * d * kv
     linear = size.layers * (tokens * 2 * per_token + conditions * 4 * d * kv)
     attention = size.layers * 4 * tokens * q * (tokens / 2 + min(tokens, 257) / 2 + conditions)
     forward = linear + attention
-    return forward + linear + 2.5 * attention + (forward if recompute else 0)
+    return forward + linear * (2 if whole else 1) + 2.5 * attention + (forward if recompute else 0)

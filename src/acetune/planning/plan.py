@@ -21,6 +21,7 @@ from acetune.planning.guards import Advice, advise
 from acetune.planning.memory import NetworkSize, training_bytes, training_flops
 from acetune.planning.steps import crop_length, run_length, steps_per_epoch, window_length
 from acetune.recipe import Recipe, family_of
+from acetune.sections import WHOLE
 
 #: Time of a step that does not depend on its size, and of loading a network, in seconds.
 _STEP_SECONDS, _START_SECONDS = 0.02, 15.0
@@ -103,12 +104,13 @@ def plan_for(recipe: Recipe, size: NetworkSize, tracks: Sequence[Track], machine
     card, _ = family_of(recipe.model.variant)
     layout = adapters.layout(recipe.adapter, card, size)
     weights = layout.parameters
+    whole = recipe.adapter.kind == WHOLE
     recompute = recipe.compute.recompute
     wide = recipe.compute.dtype == "float32" or (recipe.compute.dtype == "auto" and machine.device == "cpu")
     bytes_per_weight = 4 if wide else 2
     kept = layout.kept_bytes(tokens, recompute=recompute)
     memory = training_bytes(size, weights, tokens, weight_bytes=bytes_per_weight, recompute=recompute, kept=kept)
-    flops = training_flops(size, tokens, _CONDITIONS * recipe.data.batch_size, recompute=recompute)
+    flops = training_flops(size, tokens, _CONDITIONS * recipe.data.batch_size, recompute=recompute, whole=whole)
     rate = compute.step_rate(machine.device)
     seconds = length.steps * recipe.data.accumulation * (flops / rate + _STEP_SECONDS) + _START_SECONDS
     prior = _prior_seconds(recipe, size, rate)

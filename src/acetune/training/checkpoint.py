@@ -1,4 +1,4 @@
-"""Saving and restoring the whole state of a training: adapter, optimizer, step, best.
+"""Saving and restoring the whole state of a training: what is trained, optimizer, step, best.
 
 A checkpoint is a folder that appears at once, complete. Randomness has no state, so nothing else is needed to go on
 exactly where the run stopped.
@@ -16,15 +16,16 @@ from torch import nn
 
 from acetune import files
 from acetune.adapters import adapter as adapters
+from acetune.adapters import trained
 from acetune.adapters.adapter import Adapter
 from acetune.errors import CorruptFile, UserError, WrongAdapter
 from acetune.run import Run
-from acetune.storage import save_tensors
+from acetune.storage import save_shards, shards
 from acetune.training.updater import Updater, numbers_of, put_back, tensors_of
 
 #: Layout of a checkpoint; newer ones are refused.
 VERSION = 1
-_NUMBERS = "numbers"
+_NUMBERS, _OPTIMIZER = "numbers", "optimizer"
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def save(run: Run, state: State, adapter: Adapter, optimizer: Updater, parameter
     Args:
         run: Where.
         state: What else to remember.
-        adapter: In float32, scale not baked.
+        adapter: In float32, scale not baked; or all weights.
         optimizer: Its whole state is saved.
         parameters: What it updates, by name.
 
@@ -66,9 +67,9 @@ def save(run: Run, state: State, adapter: Adapter, optimizer: Updater, parameter
     folder = run.checkpoints / f"{state.step:06d}"
     if not folder.is_dir():
         with files.draft_folder(folder) as draft:
-            adapters.save(adapter, draft / "adapter.safetensors")
+            trained.save(adapter, draft)
             numbers = json.dumps(numbers_of(optimizer, parameters))
-            save_tensors(draft / "optimizer.safetensors", tensors_of(optimizer, parameters), {_NUMBERS: numbers})
+            save_shards(draft, _OPTIMIZER, tensors_of(optimizer, parameters), {_NUMBERS: numbers})
             files.write_json(draft / "state.json", {"version": VERSION, **asdict(state)})
     files.write_text(run.checkpoints / "last", folder.name + "\n")
     return folder
@@ -86,8 +87,9 @@ def newest(run: Run) -> tuple[State, Path] | None:
     files.sweep_drafts(run.checkpoints)
     for folder in reversed(_folders(run)):
         try:
-            for name in ("adapter", "optimizer"):
-                adapters.check(folder / f"{name}.safetensors")
+            trained.check(folder)
+            for file in shards(folder, _OPTIMIZER):
+                adapters.check(file)
             return read_state(folder), folder
         except (CorruptFile, WrongAdapter):
             continue
@@ -118,19 +120,20 @@ def read_state(folder: Path) -> State:
 
 
 def restore(folder: Path, optimizer: Updater, parameters: Mapping[str, nn.Parameter]) -> None:
-    """Set adapter and optimizer to what a checkpoint holds, to the bit.
+    """Set what is trained and the optimizer to what a checkpoint holds, to the bit.
 
     Raises:
         CorruptFile: If it is damaged or misses a tensor.
     """
-    saved = adapters.load(folder / "adapter.safetensors").weights
-    tensors, header = adapters.read_safetensors(folder / "optimizer.safetensors")
+    saved = trained.load(folder).weights
     missing = saved.keys() ^ parameters.keys()
     if missing:
         raise CorruptFile("training.bad_checkpoint", folder=folder, cause=f"{sorted(missing)[0]} does not match")
     for name, parameter in parameters.items():
         parameter.data.copy_(saved[name])
-    put_back(optimizer, parameters, tensors, json.loads(header.get(_NUMBERS, "{}")))
+    for file in shards(folder, _OPTIMIZER):
+        tensors, header = adapters.read_safetensors(file)
+        put_back(optimizer, parameters, tensors, json.loads(header.get(_NUMBERS, "{}")))
 
 
 def discard_after(run: Run, step: int) -> None:

@@ -9,16 +9,16 @@ import torch
 from acetune.adapters.adapter import scale
 from acetune.events import Job, Saved, StageEnded
 from acetune.families.family import FamilyCard
-from acetune.formats.format import Bench, export_checked, suitable, write_checked
+from acetune.formats.format import suitable, write_checked
 from acetune.recipe import family_of
 from acetune.run import Run
+from acetune.sections import WHOLE
 from acetune.training import checkpoint, validate
 from acetune.training.checkpoint import State
+from acetune.training.results import DTYPE, write_result
 from acetune.training.session import Session
+from acetune.training.trainable import as_base, precision
 from acetune.training.validate import Difference, Losses, Validator
-
-#: Number format of adapters for other programs.
-_DTYPE = "bfloat16"
 
 
 class Keeper:
@@ -59,7 +59,10 @@ class Keeper:
         if self._validator.units and self._session.length.validate_every:
             self._base = validate.load(self.run, "base") if start else None
             if self._base is None:
-                self._base = self._losses(0, base=True)
+                session = self._session
+                changed = session.parameters if start else {}
+                with as_base(session.family, session.network, session.facts, changed):
+                    self._base = self._measured(0)
                 validate.save(self.run, self._base, "base")
             due = start and self._is_validation(start) and validate.load(self.run, f"{start:06d}") is None
             if due and self._validate(start):
@@ -86,29 +89,19 @@ class Keeper:
         times = self._session.adaptive.state if self._session.adaptive else None
         state = State(step, self._best_step, self._best, self.threads, dtype, self._session.parts, times)
         folder = checkpoint.save(self.run, state, adapter, self._session.optimizer, self._session.parameters)
-        self._job.report(Saved(path=self._relative(folder), what="checkpoint", step=step))
-        if step:
+        self._job.report(Saved(path=self.run.relative(folder), what="checkpoint", step=step))
+        if step and adapter.facts.kind != WHOLE:  # a checkpoint of all weights is large, and a model by itself
             form = suitable(adapter.facts)[0]
             target = form.target(self.run.adapters, f"{self.run.name}_{step}steps")
             card, _ = family_of(adapter.facts.variant)
-            write_checked(form, form.held(adapter, self._session.network), card, target, getattr(torch, _DTYPE))
-            self._job.report(Saved(path=self._relative(target), what="adapter", step=step))
+            write_checked(form, form.held(adapter, self._session.network), card, target, getattr(torch, DTYPE))
+            self._job.report(Saved(path=self.run.relative(target), what="adapter", step=step))
 
     def finish(self, card: FamilyCard) -> tuple[Path, str]:
-        """Write the final adapter in every default format, checked on the network, and the verdict."""
+        """Write the final adapter in every default format, checked on the network, or the model; and the verdict."""
         step = self._session.length.steps
         adapter = self._session.adapter(step)
-        stem = f"{self.run.name}_final"
-        written, bench = [], Bench(self._session.family, self._session.network)
-        for form in suitable(adapter.facts, self._job):
-            target = form.target(self.run.adapters, stem)
-            with self._session.in_use():
-                export_checked(form, adapter, card, target, _DTYPE, bench)
-            caveat = form.caveat(adapter, card)
-            if caveat:
-                self._job.tell(caveat, subject=target.name)
-            self._job.report(Saved(path=self._relative(target), what=form.name, step=step))
-            written.append(target)
+        written = write_result(self.run, self._session, adapter, card, self._job)
         found = self._final_difference(step)
         mode = self._session.examples.split.mode
         verdict = validate.save_verdict(self.run, found, mode, step, self._best_step)
@@ -117,7 +110,7 @@ class Keeper:
             StageEnded(
                 stage="train",
                 result={
-                    "adapter": self._relative(written[0]), "rank": facts.rank, "alpha": facts.alpha,
+                    "adapter": self.run.relative(written), "kind": facts.kind, "rank": facts.rank, "alpha": facts.alpha,
                     "scale": scale(facts), "variant": facts.variant, "family": facts.family,
                     "trigger": facts.trigger, "steps": step, "fingerprint": facts.fingerprint,
                     "embedded": self._session.family.variant.embedded, "verdict": verdict,
@@ -125,7 +118,7 @@ class Keeper:
                 },
             )
         )  # fmt: skip
-        return written[0], verdict
+        return written, verdict
 
     def _is_save(self, step: int) -> bool:
         """Whether a checkpoint is due."""
@@ -162,17 +155,13 @@ class Keeper:
             checkpoint.mark_best(self.run, step)
         return self._latest
 
-    def _losses(self, step: int, *, base: bool = False) -> Losses:
-        """Return held-out losses, of the base network on request."""
-        from acetune.adapters import attach
+    def _losses(self, step: int) -> Losses:
+        """Return the held-out losses of what is trained, as it would be used."""
+        with self._session.in_use():
+            return self._measured(step)
 
+    def _measured(self, step: int) -> Losses:
+        """Return the held-out losses of the network as it is."""
         session = self._session
-        attach.set_strength(session.network, session.facts, 0.0 if base else 1.0)
-        with session.in_use():
-            losses = self._validator.losses(session.network, step, session.dtype)
-        attach.set_strength(session.network, session.facts, 1.0)
-        return losses
-
-    def _relative(self, path: Path) -> str:
-        """Return a path inside the run folder, with forward slashes."""
-        return path.relative_to(self.run.folder).as_posix()
+        with precision(session.facts, session.device, session.dtype):
+            return self._validator.losses(session.network, step, session.dtype)

@@ -1,4 +1,4 @@
-"""One training in memory: network, adapter, optimizer, examples, and the update that makes a step."""
+"""One training in memory: network, what is trained of it, optimizer, examples, and the update that makes a step."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 from acetune import catalog, compute, files
-from acetune.adapters import attach
 from acetune.adapters.adapter import Adapter, Facts
 from acetune.encoding.encode import EncodedSet
 from acetune.errors import SettingError
@@ -25,8 +24,10 @@ from acetune.planning import adapters
 from acetune.planning.plan import minutes_of_music
 from acetune.planning.steps import Length, Step, run_length
 from acetune.recipe import Recipe, family_of
+from acetune.sections import WHOLE
 from acetune.training.adaptive import AdaptiveTimes
 from acetune.training.examples import Examples
+from acetune.training.trainable import precision, trainable
 from acetune.training.updater import Updater, in_use, used
 
 #: Factor of the loss with float16 weights, whose gradients would vanish below 6e-8 otherwise.
@@ -78,7 +79,7 @@ class Session:
     def build(
         cls, recipe: Recipe, family: ModelFamily, encoded: EncodedSet, name: str, dtype: str | None = None
     ) -> Session:
-        """Load the network, put a fresh adapter on it, and lay out the steps.
+        """Load the network, put a fresh adapter on it (or let all of it be trained), and lay out the steps.
 
         Args:
             recipe: What to train.
@@ -97,8 +98,7 @@ class Session:
         examples = Examples(encoded, recipe, family.frames_per_second, family.crop_multiple)
         objective = Objective.of(recipe, family.variant)
         facts = _facts(recipe, family, objective, encoded, name)
-        network = family.load_network(device, number_format)
-        parameters = attach.attach(network, facts, dropout=recipe.adapter.dropout, seed=recipe.data.seed)
+        network, parameters = trainable(recipe, family, facts, device, number_format)
         if recipe.compute.recompute:
             network.enable_gradient_checkpointing()  # type: ignore[operator]
         accelerator = _accelerator(device)
@@ -113,8 +113,10 @@ class Session:
         )  # fmt: skip
 
     def adapter(self, step: int) -> Adapter:
-        """Return the adapter as it is now, with its facts."""
-        weights = {name: used(self.optimizer, p).cpu().clone() for name, p in self.parameters.items()}
+        """Return what is trained as it is now, with its facts: a copy of an adapter, the very weights of a model."""
+        weights = {name: used(self.optimizer, p) for name, p in self.parameters.items()}
+        if self.facts.kind != WHOLE:
+            weights = {name: tensor.cpu().clone() for name, tensor in weights.items()}
         return Adapter(weights, replace(self.facts, step=step))
 
     def in_use(self) -> AbstractContextManager[None]:
@@ -176,7 +178,8 @@ class Session:
         x_t = path.noisy(batch.x0, noise, t)
         if self.recipe.adapter.dropout:
             torch.manual_seed(randomness.key(seed, "adapter dropout", number, place))
-        predicted = self.family.predict(self.network, batch, x_t, t, dropped)
+        with precision(self.facts, self.device, self.dtype):
+            predicted = self.family.predict(self.network, batch, x_t, t, dropped)
         losses = self.objective.losses(predicted, path.velocity(batch.x0, noise), t)
         if self.adaptive:
             self.adaptive.learn(losses, self.bad)
@@ -236,12 +239,14 @@ def _facts(recipe: Recipe, family: ModelFamily, objective: Objective, encoded: E
     """Return what the adapter will say of itself; no file names, captions or lyrics."""
     card, variant = family_of(recipe.model.variant)
     layout = adapters.layout(recipe.adapter, card, variant.size)
+    adapter = recipe.adapter
+    all_weights = adapter.kind == WHOLE
     return Facts(
-        kind=recipe.adapter.kind,
-        rank=recipe.adapter.rank,
-        alpha=recipe.adapter.alpha,
-        rslora=recipe.adapter.rslora,
-        factor=recipe.adapter.factor,
+        kind=adapter.kind,
+        rank=0 if all_weights else adapter.rank,
+        alpha=0.0 if all_weights else adapter.alpha,
+        rslora=adapter.rslora,
+        factor=adapter.factor,
         ranks=layout.ranks,
         modules=tuple(layout.layers),
         family=card.name,

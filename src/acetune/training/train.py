@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from acetune import catalog, compute, files
-from acetune.adapters import adapter as adapters
+from acetune.adapters import trained
 from acetune.encoding.cache import Cache
 from acetune.encoding.encode import encode_set, load_dataset
 from acetune.errors import (
@@ -206,8 +206,7 @@ def _restore(run: Run, session: Session, keeper: Keeper, job: Job, found: tuple[
         raise SettingError("training.shorter", run=run.name, done=state.step, steps=session.length.steps)
     if state.threads != keeper.threads and session.device.type == "cpu":
         job.tell(SettingError("training.threads", before=state.threads, now=keeper.threads))
-    trained = adapters.load(folder / "adapter.safetensors").facts.fingerprint
-    if trained != session.facts.fingerprint:
+    if trained.facts_of(folder).fingerprint != session.facts.fingerprint:
         raise SettingError("training.other_base", run=run.name)
     checkpoint.restore(folder, session.optimizer, session.parameters)
     checkpoint.discard_after(run, state.step)

@@ -123,7 +123,7 @@ def in_use(optimizer: Updater, parameters: Mapping[str, nn.Parameter]) -> Iterat
 
 
 def tensors_of(optimizer: Updater, parameters: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
-    """Return every tensor of the state as ``name|slot``, and of its groups as ``group:0|slot``."""
+    """Return every tensor of the state as ``name|slot``, and of its groups as ``group:0|slot``, where they are."""
     found = {
         f"{name}|{slot}": value.detach()
         for name, parameter in parameters.items()
@@ -134,7 +134,7 @@ def tensors_of(optimizer: Updater, parameters: Mapping[str, nn.Parameter]) -> di
         found |= {f"{name}|{_TRAINED}": parameter.detach() for name, parameter in parameters.items()}
     for index, group in enumerate(optimizer.param_groups):
         found |= {f"{_GROUP}{index}|{slot}": v.detach() for slot, v in group.items() if isinstance(v, Tensor)}
-    return {key: tensor.cpu().contiguous() for key, tensor in found.items()}
+    return found
 
 
 def numbers_of(optimizer: Updater, parameters: Mapping[str, nn.Parameter]) -> dict[str, Json]:

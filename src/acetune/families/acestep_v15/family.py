@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from acetune.families.acestep_v15 import layouts, names
 from acetune.families.acestep_v15.codec import OobleckCodec
 from acetune.families.acestep_v15.conditions import AceStepConditioner, join
 from acetune.families.acestep_v15.network import AceStepTransformer1DModel
+from acetune.families.acestep_v15.saving import save_model, stored
 from acetune.families.acestep_v15.variants import AceStepV15Section
 from acetune.families.family import Batch, Example, Part
 from acetune.families.variant import Variant
@@ -128,6 +129,16 @@ class AceStepV15:
     def target_modules(self, targets: str) -> tuple[str, ...]:
         """Return the linear layers that a choice of ``adapter.targets`` means."""
         return names.targets(targets, self.variant.size.layers)
+
+    def save_model(self, network: Mapping[str, Tensor], folder: Path) -> None:
+        """Write a diffusers pipeline with this network; see `ModelFamily.save_model`."""
+        save_model(self.weights, network, folder)
+
+    def read_model(self, folder: Path) -> Mapping[str, Tensor]:
+        """Return the network's weights in such a folder."""
+        opened = layouts.open_weights(self.variant, folder, self.weights.models, Job())
+        network = opened.load("transformer", torch.device("cpu"), stored(opened, "transformer"))
+        return network.state_dict()
 
     def probe(self, frames: int, device: torch.device) -> Batch:
         """Return a batch of one with made-up music and conditions, always the same."""

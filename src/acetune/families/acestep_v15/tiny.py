@@ -165,23 +165,10 @@ def _is_current(folder: Path, variant: Variant) -> bool:
 
 def _save(variant: Variant, folder: Path) -> None:
     """Write a diffusers pipeline with random components."""
-    from diffusers import AceStepPipeline, FlowMatchEulerDiscreteScheduler
-    from transformers.utils import logging
-
     from acetune.families.acestep_v15.layouts import load_tokenizer
+    from acetune.families.acestep_v15.saving import save_pipeline
 
-    pipeline = AceStepPipeline(
-        **{"audio_tokenizer": None, "audio_token_detokenizer": None, **_components(variant)},
-        tokenizer=load_tokenizer(tokenizer_file()),
-        scheduler=FlowMatchEulerDiscreteScheduler(num_train_timesteps=1, shift=1.0),
-    )
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        pipeline.save_pretrained(folder)
-    finally:
-        if shown:
-            logging.enable_progress_bar()
+    save_pipeline(_components(variant), load_tokenizer(tokenizer_file()), folder)
 
 
 def _components(variant: Variant) -> dict[str, nn.Module]:

@@ -209,12 +209,7 @@ class ModelFamily(Protocol):
         ...
 
     def save_model(self, network: Mapping[str, Tensor], folder: Path) -> None:
-        """Write this checkpoint with all these weights of its network (CPU) into an empty folder, for `open`.
-
-        Raises:
-            DataError: If a weight is missing, unexpected or of another shape.
-            OSError: As the file system says.
-        """
+        """Write this checkpoint with all these weights of its network (CPU) into an empty folder, for `open`."""
         ...
 
     def read_model(self, folder: Path) -> Mapping[str, Tensor]:

@@ -78,6 +78,7 @@ def recorded_run(
     files.write_json(run.folder / "plan.json", plan)
     for event in events(upto, outcome, caption):
         run.append_event(event)
+    run.record_tracks({"train": [(f"song {n}.ogg", None) for n in range(8)]})
     _evaluate(run)
     if verdict is not None:
         files.write_json(run.evaluation / "verdict.json", dict(verdict))
@@ -112,7 +113,8 @@ def events(upto: int = STEPS, outcome: str | None = "done", caption: str = "pian
 def step_done(step: int) -> StepDone:
     """Return a step whose loss falls from 1 towards 0.5, with a wobble; half a second each."""
     loss = 0.5 + 0.5 * math.exp(-step / 15) + 0.05 * math.sin(step)
-    return StepDone(step=step, loss=loss, lr=1e-4, grad_norm=1.0, seconds=0.5, time=STARTED + step / 2)
+    crops = [[step % 8, 0.95 if step % 2 else 0.3, loss], [7, 0.3, loss + 0.1]]
+    return StepDone(step=step, loss=loss, lr=1e-4, grad_norm=1.0, seconds=0.5, crops=crops, time=STARTED + step / 2)
 
 
 def validated(step: int) -> Validated:

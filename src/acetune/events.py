@@ -47,7 +47,10 @@ class Progress(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class StepDone(Event):
-    """One optimizer update: mean loss of its crops, learning rate, gradient norm before clipping."""
+    """One optimizer update: mean loss of its crops, learning rate, gradient norm before clipping.
+
+    `crops` has song (its place among the ``train`` rows of tracks.json, -1 for a prior clip), t and loss of each crop.
+    """
 
     step: int
     loss: float
@@ -55,6 +58,7 @@ class StepDone(Event):
     grad_norm: float
     seconds: float
     epoch: int = 0
+    crops: list[list[float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)

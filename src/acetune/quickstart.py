@@ -76,7 +76,7 @@ def quickstart(
 def _inside(event: Event, run: Run) -> Event:
     """Return an event whose audio is named from the run's folder, so that the folder can move."""
     if isinstance(event, PreviewReady):
-        return replace(event, path=Path(event.path).relative_to(run.folder).as_posix())
+        return replace(event, path=run.relative(Path(event.path)))
     return event
 
 

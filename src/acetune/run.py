@@ -178,6 +178,6 @@ def _append(path: Path, line: str) -> None:
 
 def _words(event: Event) -> str:
     """Return one event as a line for people."""
-    values = {k: v for k, v in vars(event).items() if k != "time" and v not in (None, "", {})}
+    values = {k: v for k, v in vars(event).items() if k not in ("time", "crops") and v not in (None, "", {})}
     texts = [f"{k} {v:.6g}" if isinstance(v, float) else f"{k} {v}" for k, v in values.items()]
     return f"{type(event).__name__}: " + ", ".join(texts)

@@ -130,6 +130,12 @@ class GuardSection(Section):
     validate_every: int | None = knob(
         None, "Steps between validations; 0 for none; empty is a quarter of the run.", ge=0, free=True
     )
+    patience: int = knob(
+        0,
+        "End at the best checkpoint after so many validations without a lower held-out loss; 0 never does.",
+        ge=0,
+        free=True,
+    )
 
 
 class ComputeSection(Section):

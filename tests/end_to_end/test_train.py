@@ -236,6 +236,7 @@ def test_a_number_that_is_no_number_stops_at_the_last_good_state(recipe: Recipes
     folder = home / "runs" / "run"
     bad = int(diverged.value.params["step"])
     assert diverged.value.exit_code == 5
+    assert "latents of song" in str(diverged.value)
     assert int((folder / "checkpoints" / "last").read_text()) == bad - 1
     assert all(torch.isfinite(tensor).all() for tensor in weights(folder).values())
     assert len(losses(folder)) == bad - 1

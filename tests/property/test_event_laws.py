@@ -31,7 +31,8 @@ events = st.one_of(
     st.builds(StageStarted, time=times, stage=texts, total=perhaps, unit=texts, resumed_from=perhaps),
     st.builds(Progress, time=times, stage=texts, done=counts, total=counts, item=texts),
     st.builds(
-        StepDone, time=times, step=counts, loss=numbers, lr=numbers, grad_norm=numbers, seconds=numbers, epoch=counts
+        StepDone, time=times, step=counts, loss=numbers, lr=numbers, grad_norm=numbers, seconds=numbers, epoch=counts,
+        crops=st.lists(st.lists(numbers, min_size=3, max_size=3), max_size=3),
     ),
     st.builds(
         Validated, time=times, step=counts, loss=numbers, base_loss=numbers, difference=numbers,

@@ -30,6 +30,7 @@ def list_runs(context: typer.Context) -> None:
 
 def show(context: typer.Context, run: RunName) -> None:
     """Show what one run is, how far it is and what came of it."""
+    from acetune.monitor import breakdown
     from acetune.monitor.summary import summarise
     from acetune.run import Run
     from acetune.workspace import Workspace
@@ -50,7 +51,10 @@ def show(context: typer.Context, run: RunName) -> None:
         "warnings": len([notice for notice in summary.notices if notice.severity != "info"]),
     }
     lines = [[session.words(f"column_{name}"), str(value)] for name, value in facts.items() if value not in (None, "")]
-    session.finish(facts, *align([], lines))
+    times, songs = breakdown.by_time(summary.steps), breakdown.by_song(found, summary.steps)
+    lines += [[session.words("loss_at", low=b.low, high=b.high), _halves(b.first, b.last)] for b in times]
+    lines += [[session.words("hard_song", place=n), f"{s.name} ({s.ratio:.2f})"] for n, s in enumerate(songs[:3], 1)]
+    session.finish({**facts, "loss_by_t": times, "loss_by_song": songs}, *align([], lines))
 
 
 def logs(
@@ -150,6 +154,11 @@ def _row(run: Run) -> dict[str, object]:
         "verdict": verdict,
         "when": when,
     }
+
+
+def _halves(first: float | None, last: float | None) -> str:
+    """Return the mean loss of the first and of the second half of a run."""
+    return " -> ".join("-" if value is None else f"{value:.4f}" for value in (first, last))
 
 
 def _until(run: Run, session: Session) -> Callable[[], bool]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from acetune import files
 from acetune.monitor import sections
 from acetune.monitor.curves import curves
+from acetune.monitor.losses import losses
 from acetune.monitor.markup import section
 from acetune.monitor.summary import Summary, summarise
 from acetune.monitor.words import Words
@@ -71,6 +72,7 @@ def _main(summary: Summary, words: Words) -> str:
         sections.listening(summary, words),
         section(words("curves"), curves(summary, words)),
         sections.held_out_units(summary, words),
+        losses(summary, words),
         sections.trained(summary, words),
         sections.files(summary, words),
         sections.notices(summary, words),

@@ -71,7 +71,8 @@ class Examples:
         if not self.songs:
             raise DataError("plan.no_crops", count=len(encoded.parts))
         self._held_out = tuple(by_path[track.path] for track in self.split.validation)
-        self.items = tuple(song for song in self.songs for _ in range(song.parts.track.repeats))
+        self.places = tuple(place for place, song in enumerate(self.songs) for _ in range(song.parts.track.repeats))
+        self.items = tuple(self.songs[place] for place in self.places)
         self._repeats = tuple(number for song in self.songs for number in range(song.parts.track.repeats))
 
     @cached_property
@@ -120,6 +121,11 @@ class Examples:
         """Whether a clip of the base network is shown at a place of a step, in place of the item's song."""
         share = self._data.prior_share if self._encoded.prior else 0.0
         return randomness.unit(self._data.seed, "prior", step, index) < share
+
+    def shown(self, step: int) -> tuple[int, ...]:
+        """Return the song, as its place in `songs`, at each place of a step; -1 for a clip of the base network."""
+        items = [item for micro_batch in self.step(step) for item in micro_batch]
+        return tuple(-1 if self.is_prior(step, i) else self.places[item] for i, item in enumerate(items))
 
     def held_out(self) -> tuple[Unit, ...]:
         """Return what is held out: whole songs as a few crops each, or the ends of the training songs."""

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import torch
 
-from acetune.adapters.adapter import scale
-from acetune.events import Job, Saved, StageEnded
+from acetune.adapters.adapter import Facts, scale
+from acetune.errors import SettingError
+from acetune.events import Job, Json, Saved, StageEnded
 from acetune.families.family import FamilyCard
 from acetune.formats.format import suitable, write_checked
 from acetune.recipe import family_of
 from acetune.run import Run
 from acetune.sections import WHOLE
-from acetune.training import checkpoint, validate
+from acetune.training import checkpoint, health, validate
 from acetune.training.checkpoint import State
 from acetune.training.results import DTYPE, write_result
 from acetune.training.session import Session
@@ -37,6 +38,7 @@ class Keeper:
         self._best: float | None = None
         self._base: Losses | None = None
         self._latest: Difference | None = None
+        self._rise = health.Rise()
         examples = session.examples
         self._validator = Validator(
             session.family, examples, session.objective, examples.held_out(), session.recipe.data.seed, session.device
@@ -97,27 +99,32 @@ class Keeper:
             write_checked(form, form.held(adapter, self._session.network), card, target, getattr(torch, DTYPE))
             self._job.report(Saved(path=self.run.relative(target), what="adapter", step=step))
 
-    def finish(self, card: FamilyCard) -> tuple[Path, str]:
-        """Write the final adapter in every default format, checked on the network, or the model; and the verdict."""
-        step = self._session.length.steps
+    def is_enough(self, step: int) -> bool:
+        """Whether so many validations brought no lower held-out loss that the run should end."""
+        every, patience = self._session.length.validate_every, self._session.recipe.guard.patience
+        if not patience or self._best_step is None or not self._is_validation(step):
+            return False
+        return step - self._best_step >= patience * every
+
+    def back_to_best(self, step: int) -> int:
+        """Save, so that more patience can go on from here, and return to the best checkpoint and its step."""
+        assert self._best_step is not None
+        self.save(step)
+        folder = self.run.checkpoints / f"{self._best_step:06d}"
+        checkpoint.restore(folder, self._session.optimizer, self._session.parameters)
+        enough = {"step": step, "best": self._best_step, "patience": self._session.recipe.guard.patience}
+        self._job.tell(SettingError("health.enough", **enough), severity="info")
+        return self._best_step
+
+    def finish(self, card: FamilyCard, step: int) -> tuple[Path, str]:
+        """Write the adapter of a step in every default format, checked, or the model; and the verdict."""
         adapter = self._session.adapter(step)
         written = write_result(self.run, self._session, adapter, card, self._job)
         found = self._final_difference(step)
         mode = self._session.examples.split.mode
         verdict = validate.save_verdict(self.run, found, mode, step, self._best_step)
-        facts = adapter.facts
-        self._job.report(
-            StageEnded(
-                stage="train",
-                result={
-                    "adapter": self.run.relative(written), "kind": facts.kind, "rank": facts.rank, "alpha": facts.alpha,
-                    "scale": scale(facts), "variant": facts.variant, "family": facts.family,
-                    "trigger": facts.trigger, "steps": step, "fingerprint": facts.fingerprint,
-                    "embedded": self._session.family.variant.embedded, "verdict": verdict,
-                    "objective": dict(facts.objective),
-                },
-            )
-        )  # fmt: skip
+        result = _result(self._session, adapter.facts, self.run.relative(written), verdict)
+        self._job.report(StageEnded(stage="train", result=result))
         return written, verdict
 
     def _is_save(self, step: int) -> bool:
@@ -142,6 +149,8 @@ class Keeper:
         if better:
             self._best_step, self._best = step, found.mean
         self._job.report(validate.event(self._base, losses, found, better))
+        best = None if better else validate.load(self.run, f"{self._best_step:06d}")
+        self._rise.look(best, losses, self._job)
         return better
 
     def _final_difference(self, step: int) -> Difference | None:
@@ -165,3 +174,13 @@ class Keeper:
         session = self._session
         with precision(session.facts, session.device, session.dtype):
             return self._validator.losses(session.network, step, session.dtype)
+
+
+def _result(session: Session, facts: Facts, adapter: str, verdict: str) -> dict[str, Json]:
+    """Return what a finished training says of itself."""
+    return {
+        "adapter": adapter, "kind": facts.kind, "rank": facts.rank, "alpha": facts.alpha, "scale": scale(facts),
+        "variant": facts.variant, "family": facts.family, "trigger": facts.trigger, "steps": facts.step,
+        "fingerprint": facts.fingerprint, "embedded": session.family.variant.embedded, "verdict": verdict,
+        "objective": dict(facts.objective),
+    }  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -27,22 +26,12 @@ from acetune.recipe import Recipe, family_of
 from acetune.sections import WHOLE
 from acetune.training.adaptive import AdaptiveTimes
 from acetune.training.examples import Examples
+from acetune.training.readings import Reading
 from acetune.training.trainable import precision, trainable
 from acetune.training.updater import Updater, in_use, used
 
 #: Factor of the loss with float16 weights, whose gradients would vanish below 6e-8 otherwise.
 _HALF_SCALE = 2.0**14
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What one step measured; tensors stay on the device until they are read in a block."""
-
-    step: int
-    loss: Tensor
-    grad_norm: Tensor
-    lr: float
-    epoch: int
 
 
 @dataclass
@@ -132,20 +121,28 @@ class Session:
         Args:
             number: Step, counted from 0.
         """
+        total, losses, times = self.backward(number)
+        if number + 1 < self.length.steps:
+            self._next = (number + 1, _loaded(self, number + 1))  # while the device is still busy
+        norm = self._apply(number, total)
+        songs = self.examples.shown(number)
+        epoch = number // self.examples.steps_per_epoch
+        return Reading(number + 1, total, norm, losses, songs, times, self.learning_rate(number), epoch)
+
+    def backward(self, number: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Add the gradients of a step (counted from 0); return its loss, and loss and t of each crop."""
         micro_batches = self._batches(number)
         count = sum(batch.x0.shape[0] for batch in micro_batches)
         total = torch.zeros((), device=self.device)
-        first = 0
+        found, first = [], 0
         for place, batch in enumerate(micro_batches):
-            loss = self._losses(batch, number, first, place).sum() / count
+            losses, times = self._losses(batch, number, first, place)
+            loss = losses.sum() / count
             self.accelerator.backward(loss * self._loss_scale)
             total += loss.detach()
+            found.append((losses.detach(), times))
             first += batch.x0.shape[0]
-        if number + 1 < self.length.steps:
-            self._next = (number + 1, self._load(number + 1))  # while the device is still busy
-        norm = self._apply(number, total)
-        epoch = number // self.examples.steps_per_epoch
-        return Reading(number + 1, total, norm, self.learning_rate(number), epoch)
+        return total, torch.cat([losses for losses, _ in found]), torch.cat([times for _, times in found])
 
     def learning_rate(self, number: int) -> float:
         """Return the learning rate of a step counted from 0."""
@@ -166,8 +163,8 @@ class Session:
         self.optimizer.zero_grad(set_to_none=True)
         return norm
 
-    def _losses(self, batch: Batch, number: int, first: int, place: int) -> Tensor:
-        """Return the loss of each crop of a micro-batch, (B,)."""
+    def _losses(self, batch: Batch, number: int, first: int, place: int) -> tuple[Tensor, Tensor]:
+        """Return loss and t of each crop of a micro-batch, both (B,), the times on the CPU."""
         seed = self.recipe.data.seed
         indices = range(first, first + batch.x0.shape[0])
         times = self.family.round_times((self.adaptive or self.objective).times(seed, number, indices), self.dtype)
@@ -183,56 +180,23 @@ class Session:
         losses = self.objective.losses(predicted, path.velocity(batch.x0, noise), t)
         if self.adaptive:
             self.adaptive.learn(losses, self.bad)
-        return losses
+        return losses, times
 
     def _batches(self, number: int) -> list[Batch]:
         """Return the micro-batches of a step, those loaded ahead where they are the right ones."""
         ready, self._next = self._next, None
-        return ready[1] if ready and ready[0] == number else self._load(number)
-
-    def _load(self, number: int) -> list[Batch]:
-        """Cut and collate the crops of a step."""
-        step: Step = self.examples.step(number)
-        batches, first = [], 0
-        for items in step:
-            crops = [self.examples.example(item, number, first + i) for i, item in enumerate(items)]
-            batches.append(self.family.collate(crops, self.examples.constants, self.device))
-            first += len(items)
-        return batches
+        return ready[1] if ready and ready[0] == number else _loaded(self, number)
 
 
-@dataclass
-class Readings:
-    """Collects readings and reads them back in blocks: each block is one wait for the device.
-
-    Args:
-        every: Steps in a block: 1 where waiting costs nothing.
-    """
-
-    every: int
-    _waiting: list[Reading] = field(default_factory=list)
-    _since: float = field(default_factory=time.perf_counter)
-
-    def restart(self) -> None:
-        """Leave the time that something else took out of the next block."""
-        self._since = time.perf_counter()
-
-    def add(self, reading: Reading) -> bool:
-        """Take a reading; return whether a block is full."""
-        self._waiting.append(reading)
-        return len(self._waiting) >= self.every
-
-    def take(self) -> list[tuple[Reading, float, float, float]]:
-        """Return (reading, loss, gradient norm, seconds) of the waiting steps."""
-        if not self._waiting:
-            return []
-        rows = torch.stack([torch.stack([r.loss, r.grad_norm]).float() for r in self._waiting]).tolist()
-        now = time.perf_counter()
-        seconds = (now - self._since) / len(rows)
-        self._since = now
-        taken = [(r, loss, norm, seconds) for r, (loss, norm) in zip(self._waiting, rows, strict=True)]
-        self._waiting = []
-        return taken
+def _loaded(session: Session, number: int) -> list[Batch]:
+    """Return the crops of a step, cut and collated."""
+    step: Step = session.examples.step(number)
+    batches, first = [], 0
+    for items in step:
+        crops = [session.examples.example(item, number, first + i) for i, item in enumerate(items)]
+        batches.append(session.family.collate(crops, session.examples.constants, session.device))
+        first += len(items)
+    return batches
 
 
 def _facts(recipe: Recipe, family: ModelFamily, objective: Objective, encoded: EncodedSet, name: str) -> Facts:

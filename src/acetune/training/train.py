@@ -30,11 +30,13 @@ from acetune.planning.plan import plan_for
 from acetune.recipe import Recipe, family_of, fixed_differences, save
 from acetune.recipe import resolve as resolve_recipe
 from acetune.run import Run
-from acetune.training import checkpoint
+from acetune.sections import WHOLE
+from acetune.training import checkpoint, health
 from acetune.training.checkpoint import State
 from acetune.training.keeper import Keeper
 from acetune.training.prior import with_prior
-from acetune.training.session import Reading, Readings, Session
+from acetune.training.readings import Reading, Readings
+from acetune.training.session import Session
 from acetune.workspace import Workspace
 
 #: Steps between two readings of losses on devices where a reading waits for the queue to drain.
@@ -150,7 +152,7 @@ def _run(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainResul
 
 def _record_failure(run: Run, error: AcetuneError) -> None:
     """Leave in the run why it ended, unless the loop said so already or the disk takes no more."""
-    if error.code in ("training.stopped", "training.diverged") or not run.events_file.is_file():
+    if error.code == "training.stopped" or isinstance(error, TrainingDiverged) or not run.events_file.is_file():
         return
     outcome = "stopped" if isinstance(error, Stopped) else "failed"
     with suppress(ResourceError):
@@ -176,6 +178,8 @@ def _train(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainRes
     encoded, _ = encode_set(manifest, recipe, family, Cache(workspace.cache), job)
     encoded = with_prior(encoded, recipe, family, job)
     found = checkpoint.newest(run)
+    done = found[0].step if found else 0
+    job = health.watched(job, [e for e in run.history() if (getattr(e, "step", None) or 0) <= done])
     if found and not checkpoint.is_last(run, found[1]):
         job.tell(CorruptFile("training.older_checkpoint", step=found[0].step))
     session = Session.build(recipe, family, encoded, run.name, found[0].dtype if found else None)
@@ -190,9 +194,9 @@ def _train(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainRes
         StageStarted(stage="train", total=session.length.steps, unit="steps", resumed_from=start if again else None)
     )
     keeper.record_base(start)
-    _loop(session, keeper, job, start)
-    adapter, verdict = keeper.finish(card)
-    return TrainResult(run.folder, session.length.steps, verdict, adapter)
+    last = _loop(session, keeper, job, start)
+    adapter, verdict = keeper.finish(card, last)
+    return TrainResult(run.folder, last, verdict, adapter)
 
 
 def _restore(run: Run, session: Session, keeper: Keeper, job: Job, found: tuple[State, Path] | None) -> int:
@@ -214,15 +218,20 @@ def _restore(run: Run, session: Session, keeper: Keeper, job: Job, found: tuple[
     return state.step
 
 
-def _loop(session: Session, keeper: Keeper, job: Job, start: int) -> None:
-    """Do the steps from ``start`` on."""
+def _loop(session: Session, keeper: Keeper, job: Job, start: int) -> int:
+    """Do the steps from ``start`` on; return the step that the run ends with: the last, or the best if that is past."""
     readings = Readings(every=1 if session.device.type == "cpu" else _BLOCK)
+    unmoved = health.Unmoved(session.parameters, start, 1.0 if session.facts.kind == WHOLE else 0.0)
     for number in range(start, session.length.steps):
+        if keeper.is_enough(number):
+            return keeper.back_to_best(number)
         full = readings.add(_update(session, number, readings, keeper, job))
         step = number + 1
         stop, due = job.stop_requested(), keeper.is_due(step)
         if full or stop or due:
-            _report(readings, keeper, job)
+            _report(session, readings, keeper, job)
+        if finding := unmoved.after(step):
+            job.tell(finding)
         if stop:
             keeper.save(step)
             job.report(StageEnded(stage="train", outcome="stopped", result={"steps": step}))
@@ -230,6 +239,7 @@ def _loop(session: Session, keeper: Keeper, job: Job, start: int) -> None:
         if due:
             keeper.after(step)
             readings.restart()
+    return session.length.steps
 
 
 def _update(session: Session, number: int, readings: Readings, keeper: Keeper, job: Job) -> Reading:
@@ -237,22 +247,22 @@ def _update(session: Session, number: int, readings: Readings, keeper: Keeper, j
     try:
         return session.update(number)
     except AcetuneError:
-        _report(readings, keeper, job)
+        _report(session, readings, keeper, job)
         keeper.save(number)
         raise
 
 
-def _report(readings: Readings, keeper: Keeper, job: Job) -> None:
+def _report(session: Session, readings: Readings, keeper: Keeper, job: Job) -> None:
     """Report the waiting steps; at the first that is no number save the state before it and stop."""
-    for reading, loss, norm, seconds in readings.take():
-        if not abs(loss + norm) < float("inf"):
-            keeper.save(reading.step - 1)
-            job.report(StageEnded(stage="train", outcome="failed", result={"steps": reading.step - 1}))
-            what = "loss" if not abs(loss) < float("inf") else "gradient"
-            raise TrainingDiverged("training.diverged", what=what, step=reading.step, run=keeper.run.name)
-        job.report(
-            StepDone(step=reading.step, loss=loss, lr=reading.lr, grad_norm=norm, seconds=seconds, epoch=reading.epoch)
-        )
+    for event in readings.take():
+        if not abs(event.loss + event.grad_norm) < float("inf"):
+            keeper.save(event.step - 1)
+            job.report(StageEnded(stage="train", outcome="failed", result={"steps": event.step - 1}))
+            what = "loss" if not abs(event.loss) < float("inf") else "gradient"
+            names = health.culprits(session, event.step - 1)
+            code = "training.diverged_in" if names else "training.diverged"
+            raise TrainingDiverged(code, what=what, step=event.step, run=keeper.run.name, names=names)
+        job.report(event)
 
 
 def _stop_of(run: Run, job: Job) -> Callable[[], bool]:

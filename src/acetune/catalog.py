@@ -19,6 +19,7 @@ VERBS = {
     "encode": "acetune.encoding.encode:encode",
     "train": "acetune.training.train:train",
     "resume": "acetune.training.train:resume",
+    "sweep": "acetune.sweeping:sweep",
     "generate": "acetune.generation.generate:generate",
     "export": "acetune.formats.export:export",
     "plan": "acetune.planning.plan:plan",

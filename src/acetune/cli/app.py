@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "plan": training.plan,
     "train": training.train,
     "resume": training.resume,
+    "sweep": training.sweep,
     "generate": results.generate,
     "export": results.export,
     "report": results.report,

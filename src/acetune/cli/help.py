@@ -30,6 +30,10 @@ EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
         "acetune train -c recipe.yaml --on-existing resume --name my-style",
     ),
     "resume": ("acetune resume my-style", "acetune resume my-style --steps 3000"),
+    "sweep": (
+        "acetune sweep ./my_songs --model turbo --over lr=1e-4,3e-4 --over rank=16,64 --steps 500",
+        "acetune sweep -c recipe.yaml --over objective.timesteps=auto,adaptive --name times",
+    ),
     "generate": (
         "acetune generate --model turbo --caption 'warm lo-fi piano, 80 bpm' --seconds 60 -o piano.flac",
         "acetune generate --model turbo --adapter my-style_final.safetensors --caption 'zxband, rock' --seed 7",

@@ -20,7 +20,7 @@ from acetune.events import StageEnded
 from acetune.monitor.words import Words
 
 #: Commands that take a flag for each knob.
-KNOB_COMMANDS = ("train", "plan", "encode", "resume", "quickstart", "config show", "config validate")
+KNOB_COMMANDS = ("train", "plan", "encode", "resume", "sweep", "quickstart", "config show", "config validate")
 _GROUPS = ("data", "runs", "cache", "models", "config")
 
 

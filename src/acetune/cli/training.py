@@ -1,7 +1,8 @@
-"""Commands that train: quickstart, plan, train, resume."""
+"""Commands that train: quickstart, plan, train, resume, sweep."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,6 +11,8 @@ import typer
 from acetune.catalog import resolve
 from acetune.cli.arguments import Config, Dataset, Name, RunName
 from acetune.cli.session import Session, session_of
+from acetune.cli.tables import align
+from acetune.errors import SettingError
 from acetune.monitor.lines import amount, clock
 
 if TYPE_CHECKING:
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from acetune.planning.plan import Plan
     from acetune.quickstart import QuickstartResult
     from acetune.recipe import Recipe
+    from acetune.sweeping import Tried
     from acetune.training.train import TrainResult
 
 
@@ -87,6 +91,54 @@ def resume(context: typer.Context, run: RunName) -> None:
     session = session_of(context)
     done = resolve("verb", "resume")(run, changes=session.changes, home=session.home, job=session.job)
     _finish(session, done)
+
+
+def sweep(
+    context: typer.Context,
+    over: Annotated[
+        list[str],
+        typer.Option(
+            "--over", metavar="KNOB=V1,V2", help="A knob and the values to try; may be repeated.", show_default=False
+        ),
+    ],
+    dataset: Dataset = None,
+    config: Config = None,
+    name: Annotated[str, typer.Option("--name", help="What the names of the runs begin with.")] = "sweep",
+) -> None:
+    """Train once for each combination of values, and compare them.
+
+    What is encoded is shared. All are judged by the same held-out music, the lowest difference from the base model
+    first. Called again, finished runs are skipped and stopped ones go on.
+    """
+    session = session_of(context)
+    recipe = session.resolve(config=config, dataset=dataset).recipe
+    tried = resolve("verb", "sweep")(recipe, values_to_try(over), name=name, home=session.home, job=session.job)
+    heads = [session.words(f"column_{column}") for column in ("run", "state", "verdict", "difference", "interval")]
+    session.finish({"runs": tried}, *align(heads, [_tried_row(row) for row in tried]))
+
+
+def values_to_try(over: Sequence[str]) -> dict[str, list[object]]:
+    """Return the values of each knob of ``knob=v1,v2`` texts.
+
+    Raises:
+        SettingError: For a text that names no knob or no value.
+    """
+    from acetune.knobs import parse_scalar
+
+    found: dict[str, list[object]] = {}
+    for text in over:
+        knob, _, values = text.partition("=")
+        if not knob.strip() or not values.strip():
+            raise SettingError("cli.bad_over", text=text)
+        found.setdefault(knob.strip(), []).extend(parse_scalar(value.strip()) for value in values.split(","))
+    return found
+
+
+def _tried_row(row: Tried) -> list[str]:
+    """Return a combination as a row for people."""
+    difference = "" if row.difference is None else f"{row.difference:+.4f}"
+    interval = "" if row.low is None or row.high is None else f"{row.low:+.4f} .. {row.high:+.4f}"
+    return [row.run, row.state, row.verdict, difference, interval]
 
 
 def _planned(session: Session, recipe: Recipe) -> Plan:

@@ -46,6 +46,7 @@ VERSION: Literal[1] = 1
 SHORT_NAMES = {
     "rank": "adapter.rank",
     "alpha": "adapter.alpha",
+    "start-from": "adapter.start",
     "lr": "optim.lr",
     "steps": "schedule.steps",
     "epochs": "schedule.epochs",

@@ -60,6 +60,11 @@ class AdapterSection(Section):
     rank: int = knob(64, "Rank of each weight change (r, dim); the size of the blocks of oft.", ge=1, le=1024)
     alpha: float = knob(64.0, "Strength before division by the rank; scale = alpha / rank.", gt=0, le=8192)
     rslora: bool = knob(False, "Scale by alpha / sqrt(rank) (arXiv:2312.03732).", expert=True)
+    start: str | None = knob(None, "File or folder of an adapter to start from; empty for a fresh one.")
+    ema: float = knob(
+        0.0, "Memory of a running average of the weights, which is what is used and saved; 0 for none.", ge=0, lt=1,
+        expert=True,
+    )  # fmt: skip
     dropout: float = knob(0.0, "Chance that an adapter input is dropped.", ge=0, lt=1)
     factor: int | None = knob(
         None, "First factor of lokr: smaller is more weights; empty is nearest to a square.", ge=2, expert=True

@@ -8,7 +8,7 @@ from torch import nn
 
 from acetune.sections import OptimSection
 from acetune.training.optim import adamw, prodigy_schedule_free
-from acetune.training.updater import in_use, tensors_of, used
+from acetune.training.updater import Averaged, in_use, tensors_of, used
 
 
 @pytest.fixture
@@ -51,3 +51,21 @@ def test_without_averaging_the_trained_weights_are_used() -> None:
     weight = nn.Parameter(torch.ones(2, 2))
 
     assert torch.equal(used(adamw([weight], OptimSection()), weight), weight)
+
+
+def test_a_skipped_update_leaves_weights_and_their_average() -> None:
+    weight = nn.Parameter(torch.tensor([1.0, 2.0]))
+    optimizer = Averaged(adamw([weight], OptimSection(lr=0.1)), [weight], decay=0.5)
+    optimizer.found_inf = torch.zeros(())
+    weight.square().sum().backward()
+    optimizer.step()
+    optimizer.follow(0)
+    trained, average = weight.detach().clone(), optimizer.average(weight).clone()
+
+    weight.grad = torch.full((2,), float("nan"))
+    optimizer.found_inf = torch.ones(())
+    optimizer.step()
+    optimizer.follow(1)
+
+    assert torch.equal(weight, trained) and torch.equal(optimizer.average(weight), average)
+    assert not torch.equal(trained, average)

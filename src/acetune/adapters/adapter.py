@@ -47,6 +47,7 @@ class Facts:
         trigger: Activation word, if the data set had one.
         name: Of the run.
         step: Optimizer updates so far.
+        start: Which adapter the training started from; None for a fresh one.
         trained_alpha: Alpha while training, where a file has the scale baked into its weights.
         strength: Recommended strength.
     """
@@ -65,6 +66,7 @@ class Facts:
     trigger: str | None = None
     name: str = ""
     step: int = 0
+    start: str | None = None
     trained_alpha: float | None = None
     strength: float = 1.0
 
@@ -124,14 +126,19 @@ class Adapter:
 
     def baked(self) -> Adapter:
         """Return the same adapter with its scale inside the weights, so that every loader applies it alike."""
-        carrier = kind(self.facts.kind).scaled
-        weights = {
-            name: value * scale(self.facts, module_of(name)) if carrier and name.endswith(carrier) else value
-            for name, value in self.weights.items()
-        }
         trained = self.facts.alpha if self.facts.trained_alpha is None else self.facts.trained_alpha
         facts = replace(self.facts, alpha=float(self.facts.rank), rslora=False, trained_alpha=trained)
-        return Adapter(weights, facts)
+        return Adapter(self.scaled(facts), facts)
+
+    def scaled(self, facts: Facts) -> dict[str, Tensor]:
+        """Return the weights that do the same under facts of another alpha or rule of scale."""
+        carrier = kind(self.facts.kind).scaled
+        return {
+            name: value * (scale(self.facts, module_of(name)) / scale(facts, module_of(name)))
+            if carrier and name.endswith(carrier)
+            else value
+            for name, value in self.weights.items()
+        }
 
     def rounded(self, dtype: torch.dtype) -> Adapter:
         """Return the same adapter in the number format of a file; lengths of rows stay in float32."""

@@ -73,6 +73,17 @@ def load(network: nn.Module, adapter: Adapter, strength: float = 1.0) -> None:
     set_strength(network, adapter.facts, strength)
 
 
+def start_from(network: nn.Module, facts: Facts, adapter: Adapter) -> None:
+    """Let an attached adapter do what another of its kind does, whatever their alphas (raises as `load_weights`).
+
+    Args:
+        network: With an adapter of these facts.
+        facts: Of the adapter that it has.
+        adapter: The other one.
+    """
+    load_weights(network, magnitude.absolute(adapter, network).scaled(facts))
+
+
 def attach_trained(network: nn.Module, adapter: Adapter, strength: float = 1.0) -> None:
     """Put a trained adapter on a frozen network, frozen too.
 

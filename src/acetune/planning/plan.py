@@ -101,6 +101,7 @@ def plan_for(recipe: Recipe, size: NetworkSize, tracks: Sequence[Track], machine
     music = minutes_of_music(recipe, divided)
     length = run_length(recipe, steps_per_epoch(crops, recipe.data.batch_size, recipe.data.accumulation), music)
     tokens = max(crops) // size.patch * min(recipe.data.batch_size, len(crops))
+    adapters.refuse_two_averages(recipe)
     card, _ = family_of(recipe.model.variant)
     layout = adapters.layout(recipe.adapter, card, size)
     weights = layout.parameters
@@ -108,7 +109,7 @@ def plan_for(recipe: Recipe, size: NetworkSize, tracks: Sequence[Track], machine
     recompute = recipe.compute.recompute
     wide = recipe.compute.dtype == "float32" or (recipe.compute.dtype == "auto" and machine.device == "cpu")
     bytes_per_weight = 4 if wide else 2
-    kept = layout.kept_bytes(tokens, recompute=recompute)
+    kept = layout.kept_bytes(tokens, recompute=recompute) + (weights * 4 if recipe.adapter.ema else 0)
     memory = training_bytes(size, weights, tokens, weight_bytes=bytes_per_weight, recompute=recompute, kept=kept)
     flops = training_flops(size, tokens, _CONDITIONS * recipe.data.batch_size, recompute=recompute, whole=whole)
     rate = compute.step_rate(machine.device)
@@ -173,13 +174,13 @@ def _prior_seconds(recipe: Recipe, size: NetworkSize, rate: float) -> float:
 
 
 def _disk_bytes(recipe: Recipe, size: NetworkSize, tracks: Sequence[Track], weights: int) -> int:
-    """Return bytes on the disk: encoded songs, and checkpoints with both moments in float32."""
+    """Return bytes on the disk: encoded songs, and checkpoints with both moments (and an average) in float32."""
     frames = sum(song_frames(t, recipe, size) for t in tracks)
     tokens = sum(_condition_tokens(track, recipe) for track in tracks)
     frames += recipe.data.prior * prior_frames(recipe.data, size.frames_per_second, size.patch)
     tokens += recipe.data.prior * _CONDITIONS
     encoded = frames * size.channels * 2 * 4 + tokens * size.condition_width * 4
-    return encoded + (recipe.guard.keep_last + 2) * weights * 12 + 4 * weights * 2
+    return encoded + (recipe.guard.keep_last + 2) * weights * (16 if recipe.adapter.ema else 12) + 4 * weights * 2
 
 
 def _condition_tokens(track: Track, recipe: Recipe) -> int:

@@ -21,7 +21,7 @@ from acetune.adapters.adapter import Adapter
 from acetune.errors import CorruptFile, UserError, WrongAdapter
 from acetune.run import Run
 from acetune.storage import save_shards, shards
-from acetune.training.updater import Updater, numbers_of, put_back, tensors_of
+from acetune.training.updater import Averaged, Updater, numbers_of, put_back, tensors_of
 
 #: Layout of a checkpoint; newer ones are refused.
 VERSION = 1
@@ -131,6 +131,8 @@ def restore(folder: Path, optimizer: Updater, parameters: Mapping[str, nn.Parame
         raise CorruptFile("training.bad_checkpoint", folder=folder, cause=f"{sorted(missing)[0]} does not match")
     for name, parameter in parameters.items():
         parameter.data.copy_(saved[name])
+    if isinstance(optimizer, Averaged):
+        optimizer.follow_from_here()  # what is used was saved; what is trained comes with the optimizer
     for file in shards(folder, _OPTIMIZER):
         tensors, header = adapters.read_safetensors(file)
         put_back(optimizer, parameters, tensors, json.loads(header.get(_NUMBERS, "{}")))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
@@ -28,7 +28,7 @@ from acetune.training.adaptive import AdaptiveTimes
 from acetune.training.examples import Examples
 from acetune.training.readings import Reading
 from acetune.training.trainable import precision, trainable
-from acetune.training.updater import Updater, in_use, used
+from acetune.training.updater import Averaged, Updater, in_use, used
 
 #: Factor of the loss with float16 weights, whose gradients would vanish below 6e-8 otherwise.
 _HALF_SCALE = 2.0**14
@@ -92,11 +92,10 @@ class Session:
             network.enable_gradient_checkpointing()  # type: ignore[operator]
         accelerator = _accelerator(device)
         network = accelerator.prepare_model(network, device_placement=False)
-        make: Callable[..., Updater] = catalog.resolve("optimizer", recipe.optim.name)
         music = minutes_of_music(recipe, examples.split)
         return cls(
             recipe, family, examples, objective, accelerator, network.train(), parameters,
-            make(parameters.values(), recipe.optim), facts, run_length(recipe, examples.steps_per_epoch, music),
+            _updater(recipe, parameters), facts, run_length(recipe, examples.steps_per_epoch, music),
             _name_of(encoded),
             number_format, device,
         )  # fmt: skip
@@ -160,6 +159,8 @@ class Session:
             group["lr"] = self.learning_rate(number)
         self.optimizer.found_inf = self.bad
         self.optimizer.step()
+        if isinstance(self.optimizer, Averaged):
+            self.optimizer.follow(number)
         self.optimizer.zero_grad(set_to_none=True)
         return norm
 
@@ -220,6 +221,13 @@ def _facts(recipe: Recipe, family: ModelFamily, objective: Objective, encoded: E
         trigger=encoded.manifest.settings.trigger,
         name=name,
     )
+
+
+def _updater(recipe: Recipe, parameters: Mapping[str, nn.Parameter]) -> Updater:
+    """Return the optimizer of a recipe, with a running average of what it updates where one is asked for."""
+    make: Callable[..., Updater] = catalog.resolve("optimizer", recipe.optim.name)
+    plain = make(parameters.values(), recipe.optim)
+    return Averaged(plain, tuple(parameters.values()), recipe.adapter.ema) if recipe.adapter.ema else plain
 
 
 def _accelerator(device: torch.device) -> Accelerator:

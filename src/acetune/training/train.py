@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from acetune import catalog, compute, files
@@ -31,7 +31,7 @@ from acetune.recipe import Recipe, family_of, fixed_differences, save
 from acetune.recipe import resolve as resolve_recipe
 from acetune.run import Run
 from acetune.sections import WHOLE
-from acetune.training import checkpoint, health
+from acetune.training import checkpoint, health, starting
 from acetune.training.checkpoint import State
 from acetune.training.keeper import Keeper
 from acetune.training.prior import with_prior
@@ -173,17 +173,20 @@ def _train(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainRes
     for kind, name in (("optimizer", recipe.optim.name), ("schedule", recipe.schedule.name)):
         catalog.resolve(kind, name)
     family: ModelFamily = card.open(recipe, workspace.models, job)
+    found = checkpoint.newest(run)
+    start_from = None if found else starting.starting_point(recipe)  # a run that goes on has it already
     if not run.recipe_file.is_file():  # now the run is possible, and can be resumed
         save(recipe, run.recipe_file)
     encoded, _ = encode_set(manifest, recipe, family, Cache(workspace.cache), job)
     encoded = with_prior(encoded, recipe, family, job)
-    found = checkpoint.newest(run)
     done = found[0].step if found else 0
     job = health.watched(job, [e for e in run.history() if (getattr(e, "step", None) or 0) <= done])
     if found and not checkpoint.is_last(run, found[1]):
         job.tell(CorruptFile("training.older_checkpoint", step=found[0].step))
     session = Session.build(recipe, family, encoded, run.name, found[0].dtype if found else None)
     keeper = Keeper(run, session, job)
+    if start_from:
+        starting.begin(session, start_from)
     start = _restore(run, session, keeper, job, found)
     save(recipe, run.recipe_file)  # only now: a refused change must not stay in the run
     run.record_tracks(session.examples.used)
@@ -210,7 +213,9 @@ def _restore(run: Run, session: Session, keeper: Keeper, job: Job, found: tuple[
         raise SettingError("training.shorter", run=run.name, done=state.step, steps=session.length.steps)
     if state.threads != keeper.threads and session.device.type == "cpu":
         job.tell(SettingError("training.threads", before=state.threads, now=keeper.threads))
-    if trained.facts_of(folder).fingerprint != session.facts.fingerprint:
+    before = trained.facts_of(folder)
+    session.facts = replace(session.facts, start=before.start)
+    if before.fingerprint != session.facts.fingerprint:
         raise SettingError("training.other_base", run=run.name)
     checkpoint.restore(folder, session.optimizer, session.parameters)
     checkpoint.discard_after(run, state.step)

@@ -99,15 +99,87 @@ class ScheduleFree(Waiting):
         return parameter.detach() if z is None else torch.lerp(parameter.detach(), z, 1 - 1 / beta1)
 
 
+@dataclass(eq=False)
+class Averaged:
+    """An optimizer whose weights are used as their running average: average += (1 - decay) (weights - average).
+
+    The decay warms up, min(decay, (1 + n) / (10 + n)) after n updates, so that short runs are not held at their
+    beginning (the rule of TensorFlow's ExponentialMovingAverage).
+
+    Args:
+        inner: Updates the weights.
+        parameters: What it updates.
+        decay: Of the average.
+    """
+
+    inner: Updater
+    parameters: Sequence[nn.Parameter]
+    decay: float
+    averages: dict[Tensor, Tensor] = field(default_factory=dict)
+
+    @property
+    def found_inf(self) -> Tensor:
+        """1 where the next update must change nothing."""
+        return self.inner.found_inf
+
+    @found_inf.setter
+    def found_inf(self, value: Tensor) -> None:
+        self.inner.found_inf = value
+
+    @property
+    def param_groups(self) -> Sequence[MutableMapping[str, Any]]:
+        """The groups of the optimizer."""
+        return self.inner.param_groups
+
+    @property
+    def state(self) -> Mapping[Tensor, MutableMapping[str, Any]]:
+        """The state of the optimizer; the averages are what the adapter is saved as."""
+        return self.inner.state
+
+    def step(self) -> None:
+        """Update the parameters, unless `found_inf` is 1."""
+        if not self.averages:
+            self.follow_from_here()
+        self.inner.step()
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients."""
+        self.inner.zero_grad(set_to_none)
+
+    def follow_from_here(self) -> None:
+        """Set the averages to what the parameters are now."""
+        self.averages = {parameter: parameter.detach().clone() for parameter in self.parameters}
+
+    @torch.no_grad()
+    def follow(self, updates: int) -> None:
+        """Move the averages towards the parameters, unless the update was skipped.
+
+        Args:
+            updates: Done before the one that has just been.
+        """
+        decay = min(self.decay, (1 + updates) / (10 + updates))
+        share = (1 - decay) * (1 - self.found_inf)
+        for parameter, average in self.averages.items():
+            average.lerp_(parameter, share.to(average.dtype))
+
+    def average(self, parameter: Tensor) -> Tensor:
+        """Return the average of a parameter; before the first update the parameter itself."""
+        return self.averages.get(parameter, parameter.detach())
+
+
+#: Optimizers whose weights are trained in one place and used in another.
+_AVERAGING: Final = (ScheduleFree, Averaged)
+
+
 def used(optimizer: Updater, parameter: nn.Parameter) -> Tensor:
     """Return the weights that the adapter is used with: those that are trained, or their average."""
-    return optimizer.average(parameter) if isinstance(optimizer, ScheduleFree) else parameter.detach()
+    return optimizer.average(parameter) if isinstance(optimizer, _AVERAGING) else parameter.detach()
 
 
 @contextmanager
 def in_use(optimizer: Updater, parameters: Mapping[str, nn.Parameter]) -> Iterator[None]:
     """Let the parameters hold the weights that count inside the block, and exactly what they held after it."""
-    if not isinstance(optimizer, ScheduleFree):
+    if not isinstance(optimizer, _AVERAGING):
         yield
         return
     before = {name: parameter.detach().clone() for name, parameter in parameters.items()}
@@ -130,7 +202,7 @@ def tensors_of(optimizer: Updater, parameters: Mapping[str, nn.Parameter]) -> di
         for slot, value in optimizer.state.get(parameter, {}).items()
         if isinstance(value, Tensor)
     }
-    if isinstance(optimizer, ScheduleFree):
+    if isinstance(optimizer, _AVERAGING):
         found |= {f"{name}|{_TRAINED}": parameter.detach() for name, parameter in parameters.items()}
     for index, group in enumerate(optimizer.param_groups):
         found |= {f"{_GROUP}{index}|{slot}": v.detach() for slot, v in group.items() if isinstance(v, Tensor)}

@@ -392,7 +392,9 @@ def test_the_address_may_be_written_with_or_without_its_path(endpoint, address):
 
 
 @pytest.mark.parametrize(
-    "endpoint", ["", "localhost:8080", "ftp://x", "http://", "http://x:port", "http://x/?key=1", "http://[::1"]
+    "endpoint",
+    ["", "localhost:8080", "ftp://x", "http://", "http://x:port", "http://x/?key=1", "http://[::1"]
+    + ["http://☃", "http://xn--a", "http://x\0y"],
 )
 def test_what_is_no_address_is_refused_before_anything_starts(endpoint, tmp_path):
     error = EndpointAnnotator().missing(Setup(tmp_path, tmp_path, endpoint=endpoint))
@@ -400,10 +402,25 @@ def test_what_is_no_address_is_refused_before_anything_starts(endpoint, tmp_path
     assert error.code == "listening.bad_endpoint"
 
 
-def test_a_password_in_the_address_is_refused_and_not_repeated(tmp_path):
-    error = EndpointAnnotator().missing(Setup(tmp_path, tmp_path, endpoint="http://me:secret@host:1"))
+@pytest.mark.parametrize("key", ["sk-secret\n", "sk-secret ", "sk\rsecret", "sk-sécret"])
+def test_a_key_that_no_header_can_hold_is_refused_and_not_repeated(key, tmp_path):
+    error = EndpointAnnotator().missing(Setup(tmp_path, tmp_path, endpoint="http://x", api_key=key))
 
-    assert error.code == "listening.password_in_endpoint"
+    assert error.code == "listening.bad_key"
+    assert "cret" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "code"),
+    [
+        ("http://me:secret@host:1", "listening.password_in_endpoint"),
+        ("http://me:secret@host/?key=secret", "listening.bad_endpoint"),
+    ],
+)
+def test_a_password_in_the_address_is_refused_and_not_repeated(endpoint, code, tmp_path):
+    error = EndpointAnnotator().missing(Setup(tmp_path, tmp_path, endpoint=endpoint))
+
+    assert error.code == code
     assert "secret" not in str(error)
 
 

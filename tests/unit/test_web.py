@@ -165,3 +165,10 @@ def test_a_server_is_shown_without_path_and_password(url, place):
 
 def test_a_key_is_not_shown():
     assert "secret" not in repr(Request("http://x", {"Authorization": "Bearer secret"}, b"secret"))
+
+
+def test_a_header_that_cannot_be_sent_is_not_shown():
+    with talking(in_turn(Answer())) as talker, pytest.raises(DownloadFailed) as caught:
+        send(Request(talker.address, {"Authorization": "Bearer secret\n"}), QUICK, Job(), "web")
+
+    assert "secret" not in str(caught.value)

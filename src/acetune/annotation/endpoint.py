@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -29,6 +30,8 @@ _DESCRIBE_TOKENS, _LYRIC_TOKENS = 600, 1500
 
 #: Of each request.
 LIMITS: Final = Limits()
+#: What a key is made of (RFC 6750, more loosely): a header takes nothing else.
+_KEY = re.compile(r"[!-~]+")
 
 T = TypeVar("T")
 
@@ -42,9 +45,11 @@ class EndpointAnnotator:
     pooled = False
 
     def missing(self, setup: Setup) -> AcetuneError | None:
-        """Return whether the user named no server, or one that cannot be."""
+        """Return whether the user named no server, or one that cannot be, or set a key that cannot be."""
         if setup.endpoint is None:
             return MissingDependency("listening.no_endpoint")
+        if setup.api_key is not None and not _KEY.fullmatch(setup.api_key):
+            return SettingError("listening.bad_key")
         try:
             address_of(setup.endpoint)
         except SettingError as error:
@@ -64,10 +69,12 @@ class EndpointAnnotator:
 
 def is_address(text: str) -> bool:
     """Whether a text is the address of a server: scheme, host, perhaps port and path, and nothing behind them."""
+    import httpx
+
     try:
         parsed = urlsplit(text.strip())
-        _ = parsed.port
-    except ValueError:
+        _ = parsed.port, httpx.URL(text.strip()).host
+    except (ValueError, httpx.InvalidURL):
         return False
     return parsed.scheme in ("http", "https") and bool(parsed.hostname) and not (parsed.query or parsed.fragment)
 
@@ -79,7 +86,8 @@ def address_of(endpoint: str) -> str:
         SettingError: If it is no address of a server, or holds a password.
     """
     if not is_address(endpoint):
-        raise SettingError("listening.bad_endpoint", endpoint=endpoint)
+        shown = endpoint.rpartition("@")[2].partition("?")[0]  # neither a password nor a key
+        raise SettingError("listening.bad_endpoint", endpoint=shown)
     parsed = urlsplit(endpoint.strip())
     if parsed.username or parsed.password:
         raise SettingError("listening.password_in_endpoint", endpoint=parsed.hostname)

@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 
 from acetune import files
 from acetune.annotation.titles import Title
-from acetune.annotation.web import Limits, Reply, Request, send
+from acetune.annotation.web import Limits, Reply, Request, place_of, send
 from acetune.errors import CorruptFile, DataError
 from acetune.events import Job, Json
 
@@ -126,7 +126,7 @@ def _answer(reply: Reply, address: str) -> Json:
     except (ValueError, RecursionError):
         answer = None
     if not reply.is_good or not isinstance(answer, dict):
-        raise DataError("listening.lyrics_refused", server=address, status=reply.status)
+        raise DataError("listening.lyrics_refused", server=place_of(address), status=reply.status)
     return answer
 
 

@@ -128,6 +128,8 @@ def _tried(request: Request, limits: Limits, job: Job, stage: str) -> Reply | st
         return f"no answer within {limits.seconds:g} s"
     except httpx.TimeoutException as cause:
         return f"no answer in time ({type(cause).__name__})"
+    except httpx.LocalProtocolError:  # its words may hold a header, and with it a key
+        return "the request cannot be sent as it is"
     except httpx.HTTPError as cause:
         return (str(cause).strip().splitlines() or [type(cause).__name__])[0].rstrip(".")
 

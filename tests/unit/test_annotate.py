@@ -550,6 +550,28 @@ def test_a_model_for_an_annotator_that_cannot_use_it_is_refused(folder, monkeypa
     assert error.value.code == code
 
 
+def test_a_model_that_an_annotator_uses_beside_its_own_can_be_chosen(folder, monkeypatch):
+    monkeypatch.setattr(Writer, "models", ("ears",), raising=False)
+    known(monkeypatch, Both, Writer)
+    with pytest.raises(UserError) as error:
+        annotate(folder, setup=Setup(folder, folder, model_ids={"ears": "x"}, offline=True))
+
+    assert error.value.code == "cli.no_weights"
+
+
+def test_an_address_that_is_none_is_refused_though_nobody_named_the_annotator(folder):
+    with pytest.raises(SettingError) as error:
+        annotate(folder, setup=Setup(folder, folder, endpoint="localhost:8080"))
+
+    assert error.value.code == "listening.bad_endpoint"
+
+
+@pytest.mark.parametrize(("name", "value"), [("codec", "basal"), ("vocals", "nowhere")])
+def test_a_further_model_that_is_not_here_is_told(folder, name, value):
+    with pytest.raises(MissingDependency):
+        annotate(folder, setup=Setup(folder, folder, model_ids={name: value}))
+
+
 def test_a_song_that_a_model_cannot_do_is_told_and_the_next_one_is_done(folder, monkeypatch):
     def hear(self, song):
         if song.path.stem == "night_bus":

@@ -78,7 +78,8 @@ class Setup:
         cache: The workspace's folder of annotation. Computed vectors and downloaded lyrics in it are safe to delete;
             label lists, the template of the prompt and songs to compare with are the user's.
         device: "auto", "cpu" or what torch calls an accelerator.
-        model_ids: Name of an annotator to the folder, file or hub id that the user chose in place of the default.
+        model_ids: Name of an annotator, or of a further model that it uses, to what the user chose in place of the
+            default: a folder, a hub id, an address.
         endpoint: Address of an OpenAI-compatible server.
         endpoint_model: The model that this server shall use.
         api_key: The server's key; it is never shown or written.
@@ -103,6 +104,9 @@ Listen: TypeAlias = Callable[[Song], Mapping[str, Guess]]
 
 class Annotator(Protocol):
     """Something that fills fields of a track; its class takes no arguments and makes nothing heavy.
+
+    A class may also have: `needs`, fields without which it can say nothing; it reads them and needs no audio. `models`,
+    names of further models that the user may choose for it. `on_request`, True if it works only where it is named.
 
     Attributes:
         name: Its name in the catalogue.

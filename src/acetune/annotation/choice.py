@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from acetune.annotation.annotator import Annotator, Setup
-from acetune.annotation.checkpoints import PUBLISHED
 from acetune.catalog import names, resolve
 from acetune.data.listing import ENCODED_SUFFIX
 from acetune.data.track import Source, Track
@@ -30,16 +29,15 @@ def choose(wanted: Sequence[str] | None, setup: Setup) -> tuple[Annotator, ...]:
         AcetuneError: What one lacks that was named, or for which a model was; says how to get it.
     """
     known = names("annotator")
-    for name in setup.model_ids:
-        if name not in PUBLISHED:
-            resolve("annotator", name)
+    _check_models(setup.model_ids)
     asked = known if wanted is None else wanted
     found: dict[str, Annotator] = {name: resolve("annotator", name)() for name in dict.fromkeys(asked)}
     if wanted is None:
         found = {name: annotator for name, annotator in found.items() if not getattr(annotator, "on_request", False)}
     lacking = {name: annotator.missing(setup) for name, annotator in found.items()}
     for name, error in lacking.items():
-        if error is not None and (wanted is not None or name in setup.model_ids):
+        is_meant = wanted is not None or not _models(found[name]).isdisjoint(setup.model_ids)
+        if error is not None and (is_meant or isinstance(error, SettingError)):
             raise error
     return tuple(found[name] for name in known if name in found and lacking[name] is None)
 
@@ -103,6 +101,23 @@ def _wants(
     if said is not None:
         return field in overwrite and said <= annotator.source
     return field in overwrite or field not in _SUNG or not _nobody_sings(track, annotator)
+
+
+def _check_models(chosen: Collection[str]) -> None:
+    """Make sure that somebody uses each model that the user chose.
+
+    Raises:
+        SettingError: If nobody does.
+    """
+    if chosen:
+        known = {model for name in names("annotator") for model in _models(resolve("annotator", name))}
+        for name in sorted({*chosen} - known):
+            resolve("annotator", name)
+
+
+def _models(annotator: Annotator) -> frozenset[str]:
+    """Return the names by which the user may choose models for an annotator."""
+    return frozenset((annotator.name, *getattr(annotator, "models", ())))
 
 
 def needs(annotator: Annotator) -> tuple[str, ...]:

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 #: What isolates the voice of a song: mono at `RATE_HZ`, as long as the song.
 Isolate: TypeAlias = Callable[[Song], Samples]
 
-_NAME: Final = "vocals"
+#: By which the user may choose weights, and fetch the published ones.
+NAME: Final = "vocals"
 _STAGE: Final = "vocals"
 #: Classes that a file of weights may name; its metadata could name any code of this machine.
 _CLASSES: Final = frozenset({"demucs.htdemucs.HTDemucs", "demucs.hdemucs.HDemucs", "demucs.demucs.Demucs"})
@@ -48,9 +49,22 @@ def find(setup: Setup) -> Path | None:
     if find_spec("demucs") is None:
         return None
     try:
-        return checkpoints.own(setup, _NAME)
+        return checkpoints.own(setup, NAME)
     except MissingDependency:
         return None
+
+
+def check(setup: Setup) -> None:
+    """Make sure that weights which the user chose can be used.
+
+    Raises:
+        MissingDependency: If they or the package are not here.
+        DataError: If the folder that the user named holds no checkpoint.
+    """
+    if NAME in setup.model_ids:
+        if find_spec("demucs") is None:
+            raise MissingDependency("listening.needs_demucs")
+        checkpoints.own(setup, NAME)
 
 
 @contextmanager
@@ -59,9 +73,11 @@ def opened_isolation(folder: Path, device: str, job: Job) -> Iterator[Isolate]:
 
     Raises:
         DataError: If the folder holds no weights of Demucs.
+        OutOfMemory: If the device has no room for them.
     """
     where = compute.device(device)
-    model = _model(next(iter(sorted(folder.glob("*.safetensors"))))).to(where)
+    with out_of_memory():
+        model = _model(next(iter(sorted(folder.glob("*.safetensors"))))).to(where)
     try:
         yield partial(_isolated, model, where, job)
     finally:

@@ -47,10 +47,12 @@ class WhisperAnnotator:
     fields = ("lyrics", "line_times", "language", "instrumental")
     source = Source.ASR
     pooled = False
+    models = (vocals.NAME,)
 
     def missing(self, setup: Setup) -> AcetuneError | None:
         """Return whether weights, memory or a package is missing."""
         try:
+            vocals.check(setup)
             folder = checkpoints.own(setup, _NAME)
             return lack_of_faster_whisper(folder) if is_converted(folder) else lack_of_room(folder, setup.device)
         except (MissingDependency, DataError) as error:

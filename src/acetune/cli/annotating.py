@@ -70,7 +70,7 @@ class Options:
         list[str] | None,
         typer.Option(
             metavar="NAME=PATH",
-            help="Folder, file or hub name of the model of an annotator; again for more.",
+            help="Folder, hub name or address of the model of an annotator; again for more.",
             show_default=False,
         ),
     ] = None

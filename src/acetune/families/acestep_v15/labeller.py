@@ -58,6 +58,7 @@ class CodesAnnotator:
     fields = ("caption", "genre", "language")
     source = Source.MODEL
     pooled = False
+    models = (_CODEC,)
 
     def missing(self, setup: Setup) -> AcetuneError | None:
         """Return whether weights or memory are missing, of the language model or of the audio tokenizer."""

@@ -473,6 +473,19 @@ def test_a_song_that_is_gone_is_an_error(tmp_path: Path, to: str) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(("to", "layout"), [("sidecars", None), ("zip", "v1")])
+def test_songs_that_would_share_files_are_refused(tmp_path: Path, to: str, layout: str | None) -> None:
+    folder = tmp_path / "songs"
+    for name in ("song.wav", "Song.flac"):
+        tone(folder / name, 1, seed=len(name), rate_hz=8000)
+    scan(folder)
+
+    with pytest.raises(DataError) as caught:
+        export(folder, to=to, out=tmp_path / "out", layout=layout)
+    assert caught.value.code == "share.same_name"
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("to", "layout", "code"),
     [("tar", None, "share.no_target"), ("zip", "v2", "share.no_layout"), ("hf", "v1", "share.no_layout")],

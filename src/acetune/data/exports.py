@@ -20,6 +20,7 @@ from acetune.data.rows import to_line, to_row
 from acetune.data.saved_export import save_rows
 from acetune.data.settings import INNER
 from acetune.data.track import Skipped
+from acetune.data.twins import same_names
 from acetune.errors import DataError, SettingError
 from acetune.events import Job
 from acetune.files import write_json
@@ -85,7 +86,8 @@ def export(
 
     Raises:
         SettingError: If there is no such target or layout.
-        DataError: If the data set was not scanned, a song is gone, nothing is left to write, or `out` exists.
+        DataError: If the data set was not scanned, a song is gone, nothing is left to write, `out` exists, or two songs
+            would share the files beside them.
         MissingDependency: If a package is needed to write it.
         Stopped: If asked to stop; nothing is left.
         DiskFull: If there is no room.
@@ -182,12 +184,19 @@ def _entries(shipment: Shipment) -> tuple[list[Entry], Counter[str]]:
         settings = manifest.folder / INNER / "dataset.yaml"
         inner = [Entry(f"{INNER}/{settings.name}", settings)] if settings.is_file() else []
         return [Entry(MANIFEST, rows), *inner, *entries], Counter()
+    _check_names(manifest)
     not_held: Counter[str] = Counter()
     for track in manifest.tracks:
         stem = track.path.removesuffix(Path(track.path).suffix)
         entries += [Entry(stem + ending, text.encode()) for ending, text in layout.texts(track).items()]
         not_held.update(layout.not_held(track))
     return entries, not_held
+
+
+def _check_names(manifest: Manifest) -> None:
+    """Refuse songs that would share the files beside them."""
+    for twin in same_names(manifest.tracks):
+        raise DataError("share.same_name", path=twin.track, other=twin.value)
 
 
 def _official_json(shipment: Shipment, out: Path, job: Job) -> Counter[str]:

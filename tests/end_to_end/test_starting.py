@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 from probing import Recipes, losses, moments, same, stop_after, weights
+from safetensors.torch import load_file, save_file
 
 import acetune
 from acetune.adapters.adapter import load
@@ -41,6 +43,21 @@ def test_a_training_begins_with_what_the_adapter_does(recipe: Recipes, home: Pat
     assert after.facts.start == "first, step 6"
     wanted = product(before, 2.0)
     assert (product(dict(after.weights), 0.5) - wanted).abs().max() / wanted.abs().max() < 1e-2  # exports are bfloat16
+
+
+def test_a_training_begins_with_a_folder_of_another_trainer(
+    recipe: Recipes, home: Path, first: Path, tmp_path: Path
+) -> None:
+    theirs = tmp_path / "theirs"
+    shutil.copytree(first / "adapter/first_final", theirs)
+    save_file(load_file(theirs / "adapter_model.safetensors"), theirs / "adapter_model.safetensors")  # no facts of ours
+    chosen = recipe(adapter__start=str(theirs), optim__lr=1e-9, schedule__steps=1)
+
+    result = acetune.train(chosen, name="run", home=home)
+
+    wanted = product(weights(first), 2.0)
+    assert load(result.folder / "checkpoints/000001/adapter.safetensors").facts.start == "theirs, step 0"
+    assert (product(weights(result.folder), 2.0) - wanted).abs().max() / wanted.abs().max() < 1e-2
 
 
 @pytest.mark.parametrize("kind", ["dora", "lokr", pytest.param("loha", marks=pytest.mark.slow)])

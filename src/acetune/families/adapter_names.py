@@ -1,4 +1,4 @@
-"""Adapters under the official app's names, and reading any adapter file that acetune wrote."""
+"""Adapters under the official app's names, and reading adapter files: ours, and those of other trainers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from acetune.adapters import trained
 from acetune.adapters.adapter import Adapter, module_of
 from acetune.errors import WrongAdapter
 from acetune.families.family import FamilyCard
+from acetune.families.foreign_adapters import foreign_adapter
 from acetune.recipe import family_of
 from acetune.sections import WHOLE
 
@@ -49,8 +50,12 @@ def from_lycoris(weights: Mapping[str, Tensor], modules: tuple[str, ...], card: 
     }
 
 
-def read_adapter(path: Path) -> Adapter:
-    """Return the adapter of a file or folder that acetune wrote: universal, PEFT folder or checkpoint.
+def read_adapter(path: Path, variant: str | None = None) -> Adapter:
+    """Return the adapter of a file or folder: universal, PEFT folder or checkpoint.
+
+    Args:
+        path: Where it is.
+        variant: What a file or PEFT folder of another trainer was trained on; None refuses those.
 
     Raises:
         WrongAdapter: If it is none of them, or a whole model.
@@ -60,10 +65,13 @@ def read_adapter(path: Path) -> Adapter:
         raise WrongAdapter("adapter.whole_model", path=path)
     inside = ("adapter_model.safetensors", "adapter.safetensors")
     file = next((path / name for name in inside if (path / name).is_file()), path)
+    card: FamilyCard
+    if variant and adapters.HEADER not in adapters.read_header(file):
+        card, known = family_of(variant)
+        return foreign_adapter(path, adapters.read_safetensors(file)[0], known.name, card)
     adapter = adapters.load(file)
     if adapter.facts.kind == WHOLE:
         raise WrongAdapter("adapter.whole_model", path=path)
-    card: FamilyCard
     card, _ = family_of(adapter.facts.variant)
     if any(name.startswith(PREFIX) for name in adapter.weights):
         return Adapter(from_official(adapter.weights, card), adapter.facts)

@@ -73,7 +73,7 @@ def _adapter(request: Request, variant: str) -> Adapter | None:
     """
     if request.adapter is None:
         return None
-    adapter = read_adapter(Path(request.adapter))
+    adapter = read_adapter(Path(request.adapter), variant)
     trained_card, trained = family_of(adapter.facts.variant)
     card, used = family_of(variant)
     if trained_card.name != card.name or trained.size != used.size:

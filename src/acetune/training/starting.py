@@ -32,7 +32,7 @@ def starting_point(recipe: Recipe) -> Adapter | None:
     if recipe.adapter.start is None:
         return None
     card, variant = family_of(recipe.model.variant)
-    adapter = read_adapter(Path(recipe.adapter.start).expanduser())
+    adapter = read_adapter(Path(recipe.adapter.start).expanduser(), variant.name)
     trained_card, trained = family_of(adapter.facts.variant)
     if trained_card.name != card.name or trained.size != variant.size:
         raise WrongAdapter("adapter.other_base", trained=trained.name, used=variant.name)

@@ -314,6 +314,13 @@ def test_whole_songs_are_held_out_and_an_interval_is_given(recipe: Recipes, home
     assert (result.folder / "checkpoints" / f"{verdict['best_step']:06d}").is_dir()
 
 
+def test_a_learning_rate_of_next_to_nothing_is_not_called_learning(recipe: Recipes, home: Path) -> None:
+    done = acetune.train(recipe(optim__lr=1e-9, data__holdout=4), name="run", home=home)
+
+    found = json.loads((done.folder / "evaluation" / "verdict.json").read_text())
+    assert (found["verdict"], found["reason"]) == ("cannot tell", "difference too small")
+
+
 def test_three_songs_hold_out_windows_and_give_no_interval(recipe: Recipes, trio: Path, home: Path) -> None:
     result = acetune.train(recipe(data__dataset=str(trio)), name="run", home=home)
 

@@ -107,6 +107,7 @@ def test_a_random_network_is_said_to_make_noise_and_the_verdict_to_be_mechanical
     [
         ({"verdict": "worse", "reason": "interval above zero", "low": 0.01, "high": 0.02}, "No, it got worse."),
         ({"verdict": "cannot tell", "reason": "interval spans zero", "high": 0.01}, "it could be chance"),
+        ({"verdict": "cannot tell", "reason": "difference too small"}, "is next to nothing"),
         ({"verdict": "cannot tell", "reason": "too few units", "low": None, "high": None}, "Too few for an interval."),
         ({"mode": "windows"}, "held-out windows of seen songs"),
         ({"verdict": "cannot tell", "reason": "no validation", "difference": None}, "Nothing was held out"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import cast
 
 import torch
@@ -26,6 +26,9 @@ from acetune.training.examples import Examples, Unit
 
 #: Confidence of the interval.
 _CONFIDENCE = 0.95
+#: Share of the base network's loss below which a difference is none: a learning rate of next to nothing lowers every
+#: song's loss by as little, so that no interval doubts it (docs/log.md).
+_LEAST_SHARE = 5e-4
 
 
 @dataclass(frozen=True)
@@ -45,12 +48,13 @@ class Losses:
 
 @dataclass(frozen=True)
 class Difference:
-    """Mean of the paired differences and its 95 % interval (None with too few units)."""
+    """Mean of the paired differences and its 95 % interval (None with too few units), and the loss they are of."""
 
     mean: float
     low: float | None
     high: float | None
     units: int
+    base: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ class Validator:
 def difference(base: Losses, now: Losses) -> Difference:
     """Return how much lower (below zero) or higher the held-out loss is than the base network's."""
     pairs = [after - before for before, after in zip(base.per_unit(), now.per_unit(), strict=True)]
-    return interval(pairs)
+    return replace(interval(pairs), base=sum(base.per_unit()) / len(pairs))
 
 
 def interval(differences: Sequence[float]) -> Difference:
@@ -133,6 +137,8 @@ def verdict(found: Difference | None, mode: str) -> tuple[str, str]:
         return "cannot tell", "no validation"
     if found.low is None or found.high is None:
         return "cannot tell", "too few units"
+    if abs(found.mean) < _LEAST_SHARE * found.base:
+        return "cannot tell", "difference too small"
     if found.high < 0:
         return "learned", "interval below zero"
     return ("worse", "interval above zero") if found.low > 0 else ("cannot tell", "interval spans zero")

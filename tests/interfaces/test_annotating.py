@@ -100,7 +100,7 @@ def test_what_was_found_is_shown_with_its_confidence_and_who_says_so(
         ["slow_lantern.wav", "bpm", "72.0"],
     ]
     assert shown[1].endswith("tempo (signal)")
-    assert shown[-2] == "Values found: 4 in 2 tracks; complete before: 0, skipped: 0."
+    assert shown[-2] == "Values found: 4 in 2 tracks; nothing new: 0, skipped: 0."
     assert shown[-1] == f'Next: acetune train "{songs}"'
 
 
@@ -138,7 +138,7 @@ def test_tracks_and_fields_can_be_named_more_than_once(songs: Path, capsys: pyte
     again = ["--overwrite", "bpm", "--overwrite", "keyscale", "--tracks", "night*", "--tracks", "slow*"]
     main(["annotate", str(songs), *again])
 
-    assert "Values found: 4 in 2 tracks; complete before: 0, skipped: 0." in lines(capsys)
+    assert "Values found: 4 in 2 tracks; nothing new: 0, skipped: 0." in lines(capsys)
 
 
 def test_an_endpoint_is_asked_with_what_the_user_gave(songs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,6 +186,8 @@ def test_online_lyrics_are_looked_for_only_if_asked_and_shown_in_short(
     [
         (["--with", "tempo,endpoint"], "The weights of endpoint"),
         (["--with", "temp"], "Did you mean 'tempo'?"),
+        (["--with", ","], "No annotator was named."),
+        (["--with", "tempo", "--endpoint-model", "qwen"], "The weights of endpoint"),
         (["--model", "tempo"], "Write it as NAME=PATH"),
         (["--overwrite", "lyrics"], "fill bpm, keyscale"),
         (["--tracks", "x*"], "is called x*"),

@@ -41,6 +41,7 @@ from recorded import recorded_run, tone
         (["report", "nobody"], "There is no run called nobody", "Known runs: none yet"),
         (["runs", "show", "nobody"], "There is no run called nobody", "Known runs"),
         (["models", "where", "trubo"], "There is no model variant called trubo.", "Known variants"),
+        (["models", "get", "wisper"], "There is no model variant called wisper. Did you mean 'whisper'?", "Known"),
         (["config", "validate", "none.yaml"], "none.yaml cannot be read.", "Check the path"),
         (["scan", "--home"], "The option --home needs a value.", "Write the value after it"),
     ],

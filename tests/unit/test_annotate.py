@@ -270,6 +270,17 @@ def test_silence_is_skipped_and_its_values_stay_missing(folder):
     assert (track.bpm, track.keyscale) == (None, None)
 
 
+def test_a_song_of_which_something_is_known_is_not_skipped_for_the_rest(folder):
+    tone = np.sin(2 * np.pi * 220 * np.arange(480_000) / 48_000)[:, None].repeat(2, 1)
+    (folder / "night_bus.wav").unlink()
+    write(folder / "night_bus.wav", (0.5 * tone).astype(np.float32))
+    listen(folder)
+    result, events = listen(folder)
+
+    assert (result.written, result.kept, result.skipped) == (0, 3, ())
+    assert notices(events) == [("annotation.not_found", "night_bus.wav", "info")]
+
+
 def test_a_song_without_a_beat_gets_its_key_and_a_remark(folder):
     tone = np.sin(2 * np.pi * 220 * np.arange(480_000) / 48_000)[:, None].repeat(2, 1)
     (folder / "night_bus.wav").unlink()
@@ -517,6 +528,67 @@ def test_times_are_not_put_to_the_lyrics_of_another_source(folder, monkeypatch):
 
     assert tracks(folder)["night_bus"].line_times is None
     assert tracks(folder)["glass_arcade"].line_times == (1.0,)
+
+
+class Doubter(Writer):
+    """Another one that says nobody sings."""
+
+    name = "doubter"
+    fields = ("lyrics", "instrumental")
+
+    def listen(self, song):
+        return {"instrumental": Guess(True)}
+
+
+@pytest.mark.parametrize(
+    ("lyrics", "source", "overwrite", "instrumental"),
+    [
+        ("words", Source.USER, (), None),
+        ("words", Source.FILE, ("all",), None),
+        ("words", Source.ASR, (), None),
+        ("words", Source.ASR, ("lyrics",), True),
+        ("words", Source.MODEL, (), True),
+        ("[verse]", Source.USER, (), True),
+    ],
+)
+def test_a_song_whose_words_are_known_is_called_instrumental_by_nobody_below(
+    folder, monkeypatch, lyrics, source, overwrite, instrumental
+):
+    known(monkeypatch, Doubter)
+    append_results(folder, "night_bus.wav", {"lyrics": lyrics}, {"lyrics": Mark(source)})
+    listen(folder, annotators=None, setup=Setup(folder, folder), overwrite=overwrite)
+
+    assert tracks(folder)["night_bus"].instrumental is instrumental
+    assert tracks(folder)["glass_arcade"].instrumental is True
+
+
+def test_one_that_was_named_and_finds_nothing_to_read_is_told(folder, monkeypatch):
+    known(monkeypatch, Reader)
+    _, events = listen(folder, annotators=("reader",))
+
+    assert notices(events) == [("annotation.idle", "", "warning")]
+
+
+def test_one_that_nobody_named_may_find_nothing_to_read(folder, monkeypatch):
+    known(monkeypatch, Reader)
+
+    assert listen(folder, annotators=None)[1] == []
+
+
+@pytest.mark.parametrize(
+    ("annotators", "setup", "code"),
+    [
+        ((), {}, "annotation.nobody"),
+        (("key",), {"device": "warp"}, "compute.no_device"),
+        (None, {"endpoint": "localhost:8080"}, "listening.bad_endpoint"),
+        (None, {"endpoint_model": "qwen"}, "listening.no_endpoint"),
+    ],
+)
+def test_a_choice_that_cannot_be_is_refused_and_not_passed_over(folder, annotators, setup, code):
+    with pytest.raises(SettingError) as error:
+        annotate(folder, annotators=annotators, setup=Setup(folder, folder, **setup))
+
+    assert error.value.code == code
 
 
 def test_an_annotator_that_was_named_and_lacks_something_is_refused_before_anything_starts(folder, monkeypatch):

@@ -147,6 +147,12 @@ def test_a_language_is_read_by_code_or_name(said, code):
     assert read_language(said) == code
 
 
+def test_lyrics_may_come_as_a_list_of_lines():
+    said = read_lyrics('{"language": "en", "lyrics": ["[Verse]", "we sing", 3, "all day"]}', "a.wav")
+
+    assert said.lyrics == "[Verse]\nwe sing\nall day"
+
+
 def test_long_lyrics_are_cut_after_a_whole_line():
     lyrics = "\\n".join(["我们一起唱"] * 300)
     said = read_lyrics(f'{{"language": "zh", "lyrics": "{lyrics}"}}', "a.wav")

@@ -69,6 +69,13 @@ def test_other_stages_name_the_item_and_the_time_left() -> None:
     assert shown(start, done) == ["Scan: 1/4  0:02  0:06 left  a.flac"]
 
 
+def test_a_stage_of_one_part_has_the_name_of_both() -> None:
+    start = StageStarted(stage="annotate whisper", total=4, unit="tracks", time=STARTED)
+    done = Progress(stage="annotate whisper", done=1, total=4, item="a.flac", time=STARTED + 2)
+
+    assert shown(start, done) == ["Annotate whisper: 1/4  0:02  0:06 left  a.flac"]
+
+
 def test_bytes_are_shown_in_units_that_people_read() -> None:
     start = StageStarted(stage="weights", total=4_790_000_000, unit="bytes", time=STARTED)
     done = Progress(stage="weights", done=1_200_000_000, total=4_790_000_000, time=STARTED + 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from acetune import compute
 from acetune.annotation import choice
@@ -16,6 +17,9 @@ from acetune.data.selection import select
 from acetune.errors import DataError
 from acetune.events import Job
 from acetune.workspace import Workspace
+
+#: Who works only where the user named a server.
+_SERVERS: Final = frozenset({"endpoint", "lyrics-online"})
 
 
 def annotate(
@@ -57,6 +61,8 @@ def annotate(
         work.hear(group)
     if work.found:
         manifests.compact(dataset)
+    if annotators is not None:
+        _tell_idle(chosen, work)
     return work.result()
 
 
@@ -80,6 +86,8 @@ def preview(
     work = Round(manifest, some, setup, job, overwrite=None)
     for group in choice.passes(chosen):
         work.hear(group)
+    if annotators is not None:
+        _tell_idle(chosen, work)
     return work.result()
 
 
@@ -110,6 +118,14 @@ def default_setup(home: str | Path | None = None) -> Setup:
 
 def _tell_models(chosen: Sequence[Annotator], job: Job) -> None:
     """Say which models nobody asked for are used because they are here."""
-    models = ", ".join(annotator.name for annotator in chosen if not annotator.pooled)
+    models = ", ".join(each.name for each in chosen if not each.pooled and each.name not in _SERVERS)
     if models:
         job.tell(DataError("annotation.models", models=models), severity="info")
+
+
+def _tell_idle(chosen: Sequence[Annotator], work: Round) -> None:
+    """Say who was asked for and had nothing to go by in any song."""
+    for annotator in chosen:
+        missing = [name for name in choice.needs(annotator) if not any(getattr(t, name) for t in work.tracks.values())]
+        if missing:
+            work.job.tell(DataError("annotation.idle", annotator=annotator.name, fields=", ".join(missing)))

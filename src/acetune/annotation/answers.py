@@ -206,7 +206,9 @@ def _caption(value: object) -> str | None:
 
 
 def _short_lyrics(value: object) -> str | None:
-    """Return lyrics of at most `MOST_LYRICS` characters, cut after a whole line; None where nothing is sung."""
+    """Return lyrics, a text or lines, cut after a whole line at `MOST_LYRICS` characters; None where nobody sings."""
+    if isinstance(value, list):
+        value = "\n".join(line for line in value if isinstance(line, str))
     if not isinstance(value, str) or not any(is_sung(line) for line in value.split("\n")):
         return None
     if value.strip(" []().").lower() in (*_UNKNOWN, "instrumental"):

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
+from acetune import compute
 from acetune.annotation.annotator import Annotator, Setup
 from acetune.catalog import names, resolve
 from acetune.data.listing import ENCODED_SUFFIX
+from acetune.data.text_checks import has_words
 from acetune.data.track import Source, Track
 from acetune.errors import SettingError
 
@@ -25,9 +27,13 @@ def choose(wanted: Sequence[str] | None, setup: Setup) -> tuple[Annotator, ...]:
         setup: What they may use.
 
     Raises:
-        SettingError: If there is no such annotator.
+        SettingError: If nobody or somebody unknown is named, or a device or an address that cannot be.
         AcetuneError: What one lacks that was named, or for which a model was; says how to get it.
     """
+    if wanted is not None and not wanted:
+        raise SettingError("annotation.nobody")
+    if setup.device != "auto":
+        compute.device(setup.device)
     known = names("annotator")
     _check_models(setup.model_ids)
     asked = known if wanted is None else wanted
@@ -98,6 +104,8 @@ def _wants(
     said = track.source_of(field)
     if overwrite is None:
         return True
+    if field == "instrumental" and _somebody_sings(track, annotator, overwrite):
+        return False
     if said is not None:
         return field in overwrite and said <= annotator.source
     return field in overwrite or field not in _SUNG or not _nobody_sings(track, annotator)
@@ -128,6 +136,14 @@ def needs(annotator: Annotator) -> tuple[str, ...]:
 def _audible(track: Track, annotator: Annotator) -> bool:
     """Whether there is a song to hear, for those who do not only read; songs that came encoded have no audio."""
     return bool(needs(annotator)) or not track.path.endswith(ENCODED_SUFFIX)
+
+
+def _somebody_sings(track: Track, annotator: Annotator, overwrite: Collection[str]) -> bool:
+    """Whether a source that is at least as good knows words of a song, and this one is not about to replace them."""
+    said = track.source_of("lyrics")
+    if said is None or said < annotator.source or not has_words(track.lyrics):
+        return False
+    return said > annotator.source or "lyrics" not in overwrite
 
 
 def _nobody_sings(track: Track, annotator: Annotator) -> bool:

@@ -47,7 +47,8 @@ class EndpointAnnotator:
     def missing(self, setup: Setup) -> AcetuneError | None:
         """Return whether the user named no server, or one that cannot be, or set a key that cannot be."""
         if setup.endpoint is None:
-            return MissingDependency("listening.no_endpoint")
+            kind = MissingDependency if setup.endpoint_model is None else SettingError
+            return kind("listening.no_endpoint")
         if setup.api_key is not None and not _KEY.fullmatch(setup.api_key):
             return SettingError("listening.bad_key")
         try:

@@ -51,8 +51,8 @@ class AnnotateResult:
 
     Attributes:
         written: Tracks that got a value.
-        kept: Tracks that had all values already and were not opened.
-        skipped: Tracks that cannot be read or in which nothing was found.
+        kept: Tracks that got nothing new: all that can be told of them is known.
+        skipped: Tracks that cannot be read, or of which nothing is known and nothing was found.
         found: Every new value, track by track.
     """
 
@@ -97,7 +97,7 @@ class Round:
         written = 0
         for done, answer in enumerate(self._answers(orders, group, stage), start=1):
             path = answer.order.song.track.path
-            written += self._take(answer, self._wanted(path, group))
+            written += self._take(answer, self._wanted(path, group), group)
             self.job.report(Progress(stage=stage, done=done, total=len(orders), item=path))
         kept, skipped = len(self.tracks) - len(orders), len(orders) - written
         self.job.report(StageEnded(stage=stage, result={"written": written, "kept": kept, "skipped": skipped}))
@@ -130,13 +130,13 @@ class Round:
             return listening.together(orders, self.setup, self.job, stage)
         return listening.alone(group[0], orders, self.setup, self.job, stage)
 
-    def _take(self, answer: Answer, wanted: Mapping[str, Annotator]) -> bool:
+    def _take(self, answer: Answer, wanted: Mapping[str, Annotator], group: Sequence[Annotator]) -> bool:
         """Put what was found on the disk, tell what was not, and return whether there was anything."""
         path = answer.order.song.track.path
         found, errors = _sorted_out(answer, wanted)
         if found:
             self._write(path, found)
-        self._tell(path, errors, [name for name in wanted if name not in found])
+        self._tell(path, errors, [name for name in wanted if name not in found], self._knows(path, group))
         for notice in (answer.guesses[value.annotator][name].notice for name, value in found.items()):
             if notice:
                 self.job.tell(DataError(notice, path=path), severity="info", subject=path)
@@ -159,16 +159,22 @@ class Round:
         said = self.tracks[path].source_of("line_times")
         return said is not None and "line_times" not in marks and "lyrics" in marks and said <= marks["lyrics"].source
 
-    def _tell(self, path: str, errors: Sequence[AcetuneError], missing: Sequence[str]) -> None:
-        """Report what could not be found in a track and why."""
+    def _knows(self, path: str, group: Sequence[Annotator]) -> bool:
+        """Whether anything that annotators fill is known of a track by now."""
+        fields = {name for annotator in group for name in annotator.fields}
+        return path in self.found or any(self.tracks[path].source_of(name) is not None for name in fields)
+
+    def _tell(self, path: str, errors: Sequence[AcetuneError], missing: Sequence[str], is_known: bool) -> None:
+        """Report what could not be found in a track and why; a rest that is missing is no reason to skip it."""
         for error in {error.message(): error for error in errors}.values():
             self.failures.setdefault(path, error)
             self.job.tell(error, subject=path)
         news = ", ".join(name for name in missing if name not in _OFTEN_ABSENT)
         if news and not errors:
             error = DataError("annotation.not_found", path=path, fields=news)
-            self.failures.setdefault(path, error)
-            self.job.tell(error, severity="info" if path in self.found else "warning", subject=path)
+            if not is_known:
+                self.failures.setdefault(path, error)
+            self.job.tell(error, severity="info" if is_known else "warning", subject=path)
 
 
 def _sorted_out(answer: Answer, wanted: Mapping[str, Annotator]) -> tuple[dict[str, Found], tuple[AcetuneError, ...]]:

@@ -83,7 +83,8 @@ class Options:
         """Return who shall listen; servers that were named do so too. None for all that can."""
         if self.wanted is None:
             return None
-        servers = {"lyrics-online": self.online_lyrics, "endpoint": self.endpoint is not None}
+        endpoint = self.endpoint is not None or self.endpoint_model is not None
+        servers = {"lyrics-online": self.online_lyrics, "endpoint": endpoint}
         asked = [name.strip() for name in self.wanted.split(",") if name.strip()]
         return tuple(dict.fromkeys([*asked, *(name for name, named in servers.items() if named)]))
 

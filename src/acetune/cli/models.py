@@ -10,7 +10,7 @@ import typer
 
 from acetune.cli.session import Session, session_of
 from acetune.cli.tables import align
-from acetune.errors import MissingDependency
+from acetune.errors import MissingDependency, SettingError
 from acetune.monitor.lines import amount
 
 if TYPE_CHECKING:
@@ -83,10 +83,21 @@ COMMANDS: Mapping[str, Callable[..., None]] = {"ls": list_models, "where": where
 
 
 def _find(name: str) -> tuple[Any, Variant]:
-    """Return the card and the variant of this name."""
+    """Return the card and the variant of this name.
+
+    Raises:
+        SettingError: If there is none; models that listen are among the names that are offered.
+    """
+    from acetune.catalog import nearest
+    from acetune.cli.listeners import listeners
     from acetune.recipe import family_of
 
-    card, known = family_of(name)
+    try:
+        card, known = family_of(name)
+    except SettingError as error:
+        names = (*str(error.params["known"]).split(", "), *(listener.name for listener in listeners()))
+        facts = {"variant": name, "known": ", ".join(names), "hint": nearest(name, names)}
+        raise SettingError(error.code, **facts) from error
     return card, known
 
 

@@ -97,7 +97,8 @@ class Console:
 
     def _name(self, stage: str) -> str:
         """Return what people call a stage."""
-        return self._words.find(f"stage_{stage}", stage)
+        first, *rest = stage.split(" ")
+        return " ".join((self._words.find(f"stage_{first}", first), *rest))
 
     def _notice(self, event: Noticed) -> str:
         """Return a notice in words; the subject is named where the sentence does not."""

@@ -84,6 +84,9 @@ class ObjectiveSection(Section):
     timesteps: Literal["auto", "acestep", "turbo8", "logit_normal", "uniform", "adaptive"] = knob(
         "auto", "How t is drawn; auto is what the variant was trained with, adaptive that with more of high losses."
     )
+    code_share: float = knob(
+        0.0, "Share of visits shown with the song's own 5 Hz codes as context, as ComfyUI asks by default.", ge=0, le=1
+    )
     timestep_mean: float = knob(-0.4, "Mean of logit(t) for acestep and logit_normal.", ge=-5, le=5, expert=True)
     timestep_sd: float = knob(1.0, "Standard deviation of logit(t) for the same.", gt=0, le=5, expert=True)
     condition_dropout: float | None = knob(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 #: Kinds of parts, each in a folder of its own.
-KINDS = ("latents", "text", "lyrics", "constants")
+KINDS = ("latents", "context", "text", "lyrics", "constants")
 #: Folder of the lists that say which song used which part (`acetune.encoding.uses`).
 SONGS = "songs"
 

@@ -18,11 +18,12 @@ from acetune.data.track import Skipped, Track
 from acetune.encoding import uses
 from acetune.encoding.adoption import Adoption, latents_of
 from acetune.encoding.cache import Cache
+from acetune.encoding.contexts import encode_contexts, missing_contexts
 from acetune.encoding.encoded_songs import is_encoded
-from acetune.encoding.parts import WINDOW, TrackParts, constants_name, parts_of, with_windows
+from acetune.encoding.parts import RECODED, WINDOW, TrackParts, constants_name, parts_of, with_windows
 from acetune.errors import DataError, SettingError
 from acetune.events import Job, Progress, StageEnded, StageStarted
-from acetune.families.family import Conditioner, ModelFamily
+from acetune.families.family import Conditioner, ModelFamily, Part, Prompt
 from acetune.files import content_hash
 from acetune.recipe import Recipe, family_of
 from acetune.workspace import Workspace
@@ -105,6 +106,9 @@ def encode_set(
     counter = _Counter(job, cache, total)
     skipped = _encode_songs(parts, manifest, recipe, family, counter)
     left = tuple(p for p in parts if cache.has("latents", p.latents))
+    rough = missing_contexts(left, cache)
+    counter.total += len(rough)
+    encode_contexts(rough, family, cache, compute.device(recipe.compute.device), counter.write)
     left, dropped = _encode_conditions(left, manifest, recipe, family, counter)
     skipped += dropped
     if not left:
@@ -154,7 +158,9 @@ def _missing_songs(parts: Iterable[TrackParts], cache: Cache) -> tuple[TrackPart
 def _count(parts: Iterable[TrackParts]) -> int:
     """Return how many parts a data set has, shared ones counted once."""
     parts = tuple(parts)
-    return len({name for p in parts for name in (p.latents, *p.texts.values(), *p.lyrics.values())}) + 1
+    return (
+        len({name for p in parts for name in (p.latents, p.context, *p.texts.values(), *p.lyrics.values()) if name}) + 1
+    )
 
 
 def _missing_prompts(
@@ -251,10 +257,10 @@ def _encode_prompts(
             continue
         form, prompt = p.asked(kind, name)
         try:
-            part = None if form == WINDOW else adoption.part(kind, p, form)
+            part = None if form in (WINDOW, RECODED) else adoption.part(kind, p, form)
             if part is None:
-                part = conditioner.lyrics(prompt) if kind == "lyrics" else conditioner.text(prompt)
-                if kind == "text" and not form.startswith("tags."):  # eight variants are no news
+                part = _encoded(kind, form, prompt, conditioner)
+                if kind == "text" and form != RECODED and not form.startswith("tags."):  # variants are no news
                     _notice_prompt(p, form, conditioner, counter.job)
             counter.write(kind, name, part, p.track.path)
         except DataError as error:
@@ -262,6 +268,13 @@ def _encode_prompts(
             counter.skip(p, error)
     adoption.report(counter.job)
     return tuple(skipped.values())
+
+
+def _encoded(kind: str, form: str, prompt: Prompt, conditioner: Conditioner) -> Part:
+    """Return a condition part of a prompt, encoded now."""
+    if kind == "lyrics":
+        return conditioner.lyrics(prompt)
+    return conditioner.text(prompt, recoded=True) if form == RECODED else conditioner.text(prompt)
 
 
 def _notice_prompt(p: TrackParts, form: str, conditioner: Conditioner, job: Job) -> None:

@@ -18,12 +18,15 @@ from acetune.data.track import Track
 from acetune.data.wordings import MAIN, wordings
 from acetune.encoding.cache import Cache
 from acetune.encoding.encoded_songs import is_encoded
+from acetune.errors import SettingError
 from acetune.families.family import ModelFamily, Prompt
 from acetune.planning.crops import Cuts, spread
 from acetune.recipe import Recipe
 
 #: Stands for a caption form where lyrics of a part of a song are encoded.
 WINDOW: Final = "window"
+#: Form of the caption that goes with rough music, for which a family has another instruction.
+RECODED: Final = "recoded"
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class TrackParts:
         latents: Name of its latents.
         texts: Caption form to name.
         lyrics: Lyrics to name, those of the whole song first; "" where there are none.
+        context: Name of its rough version, "" where none is shown.
     """
 
     track: Track
@@ -43,6 +47,7 @@ class TrackParts:
     latents: str
     texts: Mapping[str, str]
     lyrics: Mapping[str, str]
+    context: str = ""
 
     def lyrics_name(self, lyrics: str | None) -> str:
         """Return the name of these lyrics, of the whole song or of a part of it."""
@@ -56,7 +61,7 @@ class TrackParts:
         main = self.prompts[MAIN]
         if kind == "text":
             form = next((form for form, known in self.texts.items() if known == name), MAIN)
-            return form, self.prompts[form]
+            return form, self.prompts.get(form, main)
         lyrics = next(lyrics for lyrics, known in self.lyrics.items() if known == name)
         return (MAIN, main) if lyrics == (main.lyrics or "") else (WINDOW, replace(main, lyrics=lyrics or None))
 
@@ -69,6 +74,9 @@ def parts_of(manifest: Manifest, recipe: Recipe, family: ModelFamily, dtype: str
         recipe: Its data section is read.
         family: Names the encoders.
         dtype: Number format of the conditions.
+
+    Raises:
+        SettingError: If shares of texts are more than 1 together, or rough versions are asked for and cannot be made.
     """
     found = []
     for track in manifest.tracks:
@@ -76,8 +84,23 @@ def parts_of(manifest: Manifest, recipe: Recipe, family: ModelFamily, dtype: str
             continue
         texts = wordings(track, manifest.settings, recipe.data)
         prompts = {form: prompt_of(track, text, recipe.data.max_seconds) for form, text in texts.items()}
-        found.append(_named(track, prompts, recipe, (family.conditions_fingerprint, dtype)))
+        parts = _named(track, prompts, recipe, (family.conditions_fingerprint, dtype))
+        found.append(_with_context(parts, family, dtype) if recipe.objective.code_share else parts)
     return tuple(found)
+
+
+def _with_context(parts: TrackParts, family: ModelFamily, dtype: str) -> TrackParts:
+    """Return parts with the rough version of their song, and the text that goes with it.
+
+    Raises:
+        SettingError: If the family or the checkpoint cannot make one.
+    """
+    if family.codes_fingerprint is None:
+        raise SettingError("encoding.no_codes", variant=family.variant.name)
+    encoders = (family.conditions_fingerprint, dtype)
+    text = files.hash_of(RECODED, text_name_of(parts.track, parts.prompts[MAIN], encoders))
+    context = files.hash_of("context", parts.latents, family.codes_fingerprint, dtype)
+    return replace(parts, texts={**parts.texts, RECODED: text}, context=context)
 
 
 def prompt_of(track: Track, caption: str, max_seconds: float) -> Prompt:

@@ -29,7 +29,8 @@ def record(cache: Cache, parts: Iterable[TrackParts]) -> None:
             continue
         path = _file(cache.root, p.track.audio_sha256)
         conditions = {"lyrics": p.lyrics, "text": p.texts}
-        wanted = [("latents", p.latents), *((kind, name) for kind in conditions for name in conditions[kind].values())]
+        songs = [("latents", p.latents), *([("context", p.context)] if p.context else [])]
+        wanted = [*songs, *((kind, name) for kind in conditions for name in conditions[kind].values())]
         known = _read(path)
         lines = [f"{kind} {name}\n" for kind, name in dict.fromkeys(wanted) if (kind, name) not in known]
         if lines:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from acetune.data.track import Track
 from acetune.events import Job
+from acetune.families.codecs import Codec, Recoder
 from acetune.families.variant import Variant
 from acetune.planning.memory import NetworkSize
 from acetune.recipe import Recipe
@@ -24,8 +25,6 @@ from acetune.sections import FamilySection
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
-
-    from acetune.audio.signal import Samples
 
 
 @dataclass(frozen=True)
@@ -74,11 +73,13 @@ class Example:
         latents: Music (T, C) in float32, or noise when generating.
         text: Part of the caption and metas.
         lyrics: Part of the lyrics.
+        context: Rough music (T, C) that the network is handed beside its conditions; None for none.
     """
 
     latents: Tensor
     text: Part
     lyrics: Part
+    context: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -94,23 +95,14 @@ class Batch:
     conditions: Mapping[str, Tensor]
 
 
-class Codec(Protocol):
-    """Between audio and latents."""
-
-    def encode(self, audio: Samples) -> tuple[Tensor, Tensor]:
-        """Return mean and standard deviation of the latents, each (T, C) float32 on the CPU."""
-        ...
-
-    def decode(self, latents: Tensor) -> Samples:
-        """Return audio (samples, 2) of latents (T, C)."""
-        ...
-
-
 class Conditioner(Protocol):
     """Turns prompts into condition parts, exactly as inference does."""
 
-    def text(self, prompt: Prompt) -> Part:
-        """Return the part of instruction, caption and metas."""
+    def text(self, prompt: Prompt, *, recoded: bool = False) -> Part:
+        """Return the part of instruction, caption and metas.
+
+        The instruction is another one where rough music is handed over with it (``recoded``).
+        """
         ...
 
     def lyrics(self, prompt: Prompt) -> Part:
@@ -171,6 +163,15 @@ class ModelFamily(Protocol):
 
     def load_conditioner(self, device: torch.device) -> Conditioner:
         """Load the part that encodes prompts."""
+        ...
+
+    @property
+    def codes_fingerprint(self) -> str | None:
+        """Names the weights of the recoder; None where a family or a checkpoint has none."""
+        ...
+
+    def load_recoder(self, device: torch.device) -> Recoder:
+        """Load the part that makes rough versions of music."""
         ...
 
     def load_network(self, device: torch.device, dtype: torch.dtype) -> nn.Module:

@@ -5,7 +5,8 @@ Nothing here has state: song order, crop, text and latent noise follow from the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from acetune.data.lyric_windows import has_times, lyrics_between
 from acetune.data.split import Split, split
 from acetune.data.wordings import MAIN, drawn
 from acetune.encoding.encode import EncodedSet
-from acetune.encoding.parts import TrackParts
+from acetune.encoding.parts import RECODED, TrackParts
 from acetune.errors import DataError
 from acetune.families.family import Example, Part
 from acetune.flow import randomness
@@ -57,7 +58,7 @@ class Examples:
 
     def __init__(self, encoded: EncodedSet, recipe: Recipe, frames_per_second: float, multiple: int) -> None:
         self._encoded = encoded
-        self._data = recipe.data
+        self._data, self._code_share = recipe.data, recipe.objective.code_share
         self._budget = int(recipe.compute.resident_gb * 1e9)
         self._resident: dict[tuple[str, str], Part] = {}
         self._resident_bytes = 0
@@ -115,6 +116,9 @@ class Examples:
             mean = mean + std * randomness.normal(tuple(mean.shape), seed, "latents", step, index)
         u, v = (randomness.unit(seed, purpose, step, index) for purpose in ("form", "wording"))
         form = drawn(song.parts.track, song.parts.texts, self._data, u, v)
+        if randomness.unit(seed, "codes", step, index) < self._code_share:
+            context = self._read("context", song.parts.context, slice(start, start + length))["mean"]
+            return replace(self._with_text(song.parts, mean, RECODED, start), context=context)
         return self._with_text(song.parts, mean, form, start)
 
     def is_prior(self, step: int, index: int) -> bool:
@@ -131,7 +135,9 @@ class Examples:
         """Return what is held out: whole songs as a few crops each, or the ends of the training songs."""
         if self.split.mode == "songs":
             songs = {p.latents: p for p in self._held_out}  # one recording twice is one song
-            units = [Unit(p.track.path, self._spread(p)) for p in songs.values()]
+            lengths = [self._encoded.cache.rows("latents", name) for name in songs]
+            crops = [spread(frames, self._wanted, self._multiple) for frames in lengths]
+            units = [_unit(p, of) for p, of in zip(songs.values(), crops, strict=True)]
             return tuple(unit for unit in units if unit.crops)
         return tuple(
             Unit(song.parts.track.path, ((song.parts, song.cuts.frames, song.cuts.window),))
@@ -160,11 +166,6 @@ class Examples:
         frames = self._encoded.cache.rows("latents", parts.latents)
         windows = self.split.mode == "windows"
         return Song(parts, Cuts.of(frames, self._wanted, self._multiple, windows=windows), number)
-
-    def _spread(self, parts: TrackParts) -> tuple[tuple[TrackParts, int, int], ...]:
-        """Return the crops of a song that is held out whole."""
-        frames = self._encoded.cache.rows("latents", parts.latents)
-        return tuple((parts, start, length) for start, length in spread(frames, self._wanted, self._multiple))
 
     def _crop(self, item: int, epoch: int) -> tuple[int, int]:
         """Return start and length of the crop that an item shows in an epoch; the visits of its repeats go on."""
@@ -203,3 +204,8 @@ class Examples:
             self._resident[key] = {part: tensor.clone() for part, tensor in cache.read(kind, name).items()}
             self._resident_bytes += size
         return {name: tensor[rows] for name, tensor in self._resident[key].items()}
+
+
+def _unit(parts: TrackParts, crops: Sequence[tuple[int, int]]) -> Unit:
+    """Return a song that is held out whole; crops are start and length."""
+    return Unit(parts.track.path, tuple((parts, start, length) for start, length in crops))

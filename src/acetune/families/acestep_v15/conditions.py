@@ -16,10 +16,12 @@ import torch
 from torch import Tensor
 
 from acetune.families.acestep_v15.prompts import (
+    INSTRUCTION,
     INSTRUMENTAL,
     LEGACY_LYRIC_LIMIT,
     LYRIC_LIMIT,
     OPENING,
+    RECODED_INSTRUCTION,
     TEXT_LIMIT,
     lyric_text,
     prompt_text,
@@ -97,9 +99,11 @@ class AceStepConditioner:
             )
 
     @torch.inference_mode()
-    def text(self, prompt: Prompt) -> Part:
+    def text(self, prompt: Prompt, *, recoded: bool = False) -> Part:
         """Return {"tokens": (Lt, D)} of instruction, caption and metas; a long caption is cut, never the metas."""
-        ids = self._ids(prompt_text(prompt, self._fitting_caption(prompt)), TEXT_LIMIT)
+        instruction = RECODED_INSTRUCTION if recoded else INSTRUCTION
+        caption = self._fitting_caption(prompt, instruction)
+        ids = self._ids(prompt_text(prompt, caption, instruction), TEXT_LIMIT)
         states = self._text_encoder(input_ids=ids).last_hidden_state
         return {"tokens": self._encoder.text_projector(states)[0].cpu()}
 
@@ -151,11 +155,11 @@ class AceStepConditioner:
             return (prompt.lyrics or "").strip() or INSTRUMENTAL, LEGACY_LYRIC_LIMIT
         return lyric_text(prompt), LYRIC_LIMIT
 
-    def _fitting_caption(self, prompt: Prompt) -> str:
+    def _fitting_caption(self, prompt: Prompt, instruction: str = INSTRUCTION) -> str:
         """Return the longest start of the caption, in whole words, with which the prompt fits."""
         caption = prompt.caption
-        while caption and self._count(prompt_text(prompt, caption)) > TEXT_LIMIT:
-            excess = self._count(prompt_text(prompt, caption)) - TEXT_LIMIT
+        while caption and self._count(prompt_text(prompt, caption, instruction)) > TEXT_LIMIT:
+            excess = self._count(prompt_text(prompt, caption, instruction)) - TEXT_LIMIT
             words = caption.split(" ")
             kept = max(len(words) - max(excess // 4, 1), 0)
             caption = " ".join(words[:kept]) if len(words) > 1 else caption[: -max(excess, 1)]

@@ -15,6 +15,7 @@ from acetune import compute, files
 from acetune.events import Job
 from acetune.families.acestep_v15 import layouts, names
 from acetune.families.acestep_v15.codec import OobleckCodec
+from acetune.families.acestep_v15.codes import CODES, CodesRecoder
 from acetune.families.acestep_v15.conditions import AceStepConditioner, join
 from acetune.families.acestep_v15.network import AceStepTransformer1DModel
 from acetune.families.acestep_v15.saving import save_model, stored
@@ -92,6 +93,19 @@ class AceStepV15:
             legacy_lyrics=self.section.lyric_format == "legacy_raw",
         )
 
+    @property
+    def codes_fingerprint(self) -> str | None:
+        """Names the weights that make 5 Hz codes and latents of codes; None where the checkpoint has none."""
+        if not set(CODES) <= self.weights.sources.keys():
+            return None
+        return files.hash_of(*map(self.weights.fingerprint, CODES))
+
+    def load_recoder(self, device: torch.device) -> CodesRecoder:
+        """Load tokenizer and detokenizer of 5 Hz codes, in the number format that inference uses on this device."""
+        dtype = compute.dtype("auto", device)
+        tokenizer, detokenizer = (self.weights.load(name, device, dtype) for name in CODES)
+        return CodesRecoder(tokenizer, detokenizer, self.weights.silence())
+
     def load_network(self, device: torch.device, dtype: torch.dtype) -> nn.Module:
         """Load the diffusion transformer, frozen."""
         return self.weights.load("transformer", device, dtype, AceStepTransformer1DModel)
@@ -103,7 +117,7 @@ class AceStepV15:
         conditions = {
             "tokens": nn.utils.rnn.pad_sequence(joined, batch_first=True),  # (B, L, D)
             "null": constants["null"],
-            "silence": _tiled(constants["silence"], examples[0].latents.shape[0]),
+            "context": _context(examples, _tiled(constants["silence"], examples[0].latents.shape[0])),
         }
         if len(set(lengths)) > 1:  # without padding there is nothing to mask, and no mask is quicker
             conditions["mask"] = torch.arange(max(lengths)) < torch.tensor(lengths).unsqueeze(1)
@@ -114,8 +128,8 @@ class AceStepV15:
         """Return the velocity (B, T, C) in float32; see `ModelFamily.predict`."""
         dtype: torch.dtype = network.proj_in_conv.weight.dtype  # type: ignore[union-attr, assignment]
         tokens = torch.where(dropped[:, None, None], batch.conditions["null"], batch.conditions["tokens"])
-        silence = batch.conditions["silence"].to(dtype).expand(x_t.shape[0], -1, -1)
-        context = torch.cat([silence, torch.ones_like(silence)], dim=-1)
+        rough = batch.conditions["context"].to(dtype).expand(x_t.shape[0], -1, -1)
+        context = torch.cat([rough, torch.ones_like(rough)], dim=-1)
         times = t.to(dtype)
         velocity: Tensor = network(
             x_t.to(dtype), times, times, tokens.to(dtype), context, condition_mask=batch.conditions.get("mask")
@@ -148,6 +162,13 @@ class AceStepV15:
         silence, latents = (randomness.normal((frames, size.channels), 0, "probe latents", i) for i in range(2))
         constants = {"timbre": single, "null": single, "silence": silence}
         return self.collate([Example(latents, tokens, tokens)], constants, device)
+
+
+def _context(examples: Sequence[Example], silence: Tensor) -> Tensor:
+    """Return what each crop is handed (B, T, C): its rough music, or silence; silence alone (T, C) is for all."""
+    if all(e.context is None for e in examples):
+        return silence
+    return torch.stack([silence if e.context is None else e.context.to(silence) for e in examples])
 
 
 def _tiled(silence: Tensor, frames: int) -> Tensor:

@@ -16,6 +16,8 @@ TEXT_LIMIT, LYRIC_LIMIT = 256, 2048
 LEGACY_LYRIC_LIMIT: Final = 512
 
 INSTRUCTION: Final = "Fill the audio semantic mask based on the given conditions:"
+#: Where rough music is handed over: by the 5 Hz language model, or as a cover.
+RECODED_INSTRUCTION: Final = "Generate audio semantic tokens based on the given conditions:"
 INSTRUMENTAL: Final = "[Instrumental]"
 #: How every prompt begins, whatever its task.
 OPENING: Final = "# Instruction\n"
@@ -31,15 +33,16 @@ TEMPO_RANGE = (30, 300)
 METRES = ("2", "3", "4", "6")
 
 
-def prompt_text(prompt: Prompt, caption: str | None = None) -> str:
+def prompt_text(prompt: Prompt, caption: str | None = None, instruction: str = INSTRUCTION) -> str:
     """Return instruction, caption and metas as the text encoder was trained to read them.
 
     Args:
         prompt: What is asked for.
         caption: Replaces the prompt's caption (a trimmed one).
+        instruction: What the network shall do.
     """
     caption = prompt.caption if caption is None else caption
-    return f"{OPENING}{INSTRUCTION}\n\n# Caption\n{caption}\n\n# Metas\n{metas(prompt)}<|endoftext|>\n"
+    return f"{OPENING}{instruction}\n\n# Caption\n{caption}\n\n# Metas\n{metas(prompt)}<|endoftext|>\n"
 
 
 def metas(prompt: Prompt) -> str:

@@ -1,0 +1,30 @@
+"""What a family offers between audio, latents and rougher latents."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from acetune.audio.signal import Samples
+
+
+class Codec(Protocol):
+    """Between audio and latents."""
+
+    def encode(self, audio: Samples) -> tuple[Tensor, Tensor]:
+        """Return mean and standard deviation of the latents, each (T, C) float32 on the CPU."""
+        ...
+
+    def decode(self, latents: Tensor) -> Samples:
+        """Return audio (samples, 2) of latents (T, C)."""
+        ...
+
+
+class Recoder(Protocol):
+    """Makes of music what a planning model would hand to the network: a rough version of it."""
+
+    def recode(self, latents: Tensor) -> Tensor:
+        """Return rough latents (T, C) of latents (T, C), float32 on the CPU."""
+        ...

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from acetune.annotation.annotator import Setup, Song
-from acetune.annotation.curves import onset_curve
+from acetune.annotation.curves import curves
 from acetune.annotation.tempo import TempoAnnotator, rhythm
 from acetune.audio.files import write
 from acetune.audio.signal import resample
@@ -143,7 +143,7 @@ def test_the_annotator_says_nothing_about_silence(tmp_path):
 
 
 def test_the_onset_curve_peaks_where_notes_begin():
-    curve = onset_curve(np.roll(clicks(60, 10), RATE // 2))
+    curve = curves(np.roll(clicks(60, 10), RATE // 2)).full
     peaks = np.flatnonzero((curve > 3) & (curve >= np.roll(curve, 1)) & (curve > np.roll(curve, -1)))
 
     assert len(peaks) == 10

@@ -57,11 +57,6 @@ def curves(audio: Samples) -> Curves:
     return Curves(full, low, high, _harmony(audio, len(full)))
 
 
-def onset_curve(audio: Samples) -> Curve:
-    """Return the strength of note onsets of mono audio at 22.05 kHz, 100.2 values a second."""
-    return _levelled(_rises(audio).sum(axis=1, dtype=np.float64), 1.0, 8.0, FAINT)
-
-
 def _rises(audio: Samples) -> Samples:
     """Return by how much each band rises over three frames, shape (frames, 64).
 

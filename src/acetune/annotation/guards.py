@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from acetune.data.lrc import is_sung
+from acetune.data.lrc import is_sung, letters_of
 
 #: Credits and greetings that subtitles end with, on which recognisers were trained.
 _CREDITS = re.compile(
@@ -86,7 +85,7 @@ def _echoes(line: str) -> bool:
 def _without_loops(lines: Sequence[str]) -> list[int]:
     """Return the places of lines that stay: a cycle that comes too often in a row is heard twice."""
     sung = [place for place, line in enumerate(lines) if is_sung(line)]
-    spoken = [_plain(lines[place]) for place in sung]
+    spoken = [letters_of(lines[place]) for place in sung]
     dropped: set[int] = set()
     at = 0
     while at < len(spoken):
@@ -141,8 +140,3 @@ def _phrase(words: Sequence[str], at: int) -> tuple[int, int]:
         if times > _MOST_WORDS:
             return size, times
     return 1, 1
-
-
-def _plain(line: str) -> str:
-    """Return the letters of a line in one spelling."""
-    return "".join(letter for letter in unicodedata.normalize("NFKC", line).casefold() if letter.isalnum())

@@ -7,7 +7,6 @@ language of the words, in English, Chinese, Japanese, Korean, Spanish, German an
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -15,6 +14,7 @@ from typing import Final
 
 from acetune.annotation.guards import credit_in
 from acetune.annotation.language import LANGUAGES, UNKNOWN, identify, is_vocable, reads_as, sung_lines
+from acetune.data.lrc import letters_of
 from acetune.data.statements import voices_in
 from acetune.data.track import Track
 from acetune.errors import DataError
@@ -104,7 +104,7 @@ def loop(track: Track) -> Doubt | None:
     lines = sung_lines(track.lyrics or "")
     found = _cycle([" ".join(_words(line)) for line in lines], _LONGEST_BLOCK, _MOST_LINES)
     for line in lines:
-        found = found or _cycle(_words(line) if " " in line else list(_letters(line)), _LONGEST_PHRASE, _MOST_WORDS)
+        found = found or _cycle(_words(line) if " " in line else list(letters_of(line)), _LONGEST_PHRASE, _MOST_WORDS)
     if found is None:
         return None
     parts, times = found
@@ -212,12 +212,7 @@ def _rounds(parts: Sequence[str], start: int, size: int) -> int:
 
 def _words(line: str) -> list[str]:
     """Return the words of a line in one spelling."""
-    return list(filter(None, map(_letters, line.split())))
-
-
-def _letters(text: str) -> str:
-    """Return letters and digits in one case and width."""
-    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", text).casefold()))
+    return list(filter(None, map(letters_of, line.split())))
 
 
 def _doubt(code: str, **values: Json) -> Doubt:

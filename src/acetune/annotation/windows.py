@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from acetune.audio.signal import Samples
+from acetune.data.lrc import letters_of
 
 #: Both sides of a cut hear this much of the other, so that no line is lost.
 OVERLAP_SECONDS = 2.0
@@ -85,6 +85,4 @@ def _repeated(before: Sequence[str], after: Sequence[str]) -> int:
 
 def _plain(line: str) -> str:
     """Return the letters of a line in one spelling; headings have none."""
-    if line.strip().startswith("["):
-        return ""
-    return "".join(letter for letter in unicodedata.normalize("NFKC", line).casefold() if letter.isalnum())
+    return "" if line.strip().startswith("[") else letters_of(line)

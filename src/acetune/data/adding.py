@@ -15,9 +15,10 @@ from acetune.data.beside import is_song, songs_in, stems_in, with_texts
 from acetune.data.collecting import Ask
 from acetune.data.listing import list_files
 from acetune.data.manifest import Manifest
+from acetune.data.measuring import LEAST_SECONDS
 from acetune.data.names import ORIGINAL_NAME, free_name, safe_stem
 from acetune.data.placing import place
-from acetune.data.scan import LEAST_SECONDS, ScanResult, scan
+from acetune.data.scan import ScanResult, scan
 from acetune.data.settings import INNER, read_settings
 from acetune.data.track import Skipped, Track
 from acetune.errors import DataError, SettingError

@@ -15,6 +15,8 @@ from types import MappingProxyType
 from typing import Final
 
 from acetune.data import manifest as manifests
+from acetune.data.beside import songs_in
+from acetune.data.listing import list_files
 from acetune.data.manifest import Manifest
 from acetune.data.names import ORIGINAL_NAME, free_name, safe_stem
 from acetune.data.settings import INNER, DatasetSettings, has_settings, read_settings, write_settings
@@ -47,7 +49,7 @@ def check_destination(folder: Path, source: Path) -> None:
         raise DataError("import.inside", folder=folder, source=source)
     if folder.exists() and not folder.is_dir():
         raise DataError("data.no_folder", folder=folder)
-    if not has_settings(folder) and any(_audio_in(folder)):
+    if not has_settings(folder) and songs_in(folder):
         raise DataError("import.taken", folder=folder)
 
 
@@ -110,9 +112,10 @@ def _with_trigger(settings: DatasetSettings, new: DatasetSettings) -> DatasetSet
 def _places(arrivals: Mapping[str, Arrival], folder: Path, listed: Mapping[str, Track], job: Job) -> dict[str, Arrival]:
     """Return path inside the data set to song; the same audio comes once."""
     here = {track.audio_sha256: path for path, track in listed.items() if (folder / path).is_file()}
-    found = [file for file in _audio_in(folder) if file.relative_to(folder).as_posix() not in listed]
-    here |= {content_hash(file): file.relative_to(folder).as_posix() for file in found}
-    taken = {Path(path).stem.casefold() for path in (*listed, *(file.name for file in found))}
+    listing = list_files(folder, Job())
+    found = {name: file for file in listing.audio if (name := listing.name(file)) not in listed}
+    here |= {content_hash(file): name for name, file in found.items()}
+    taken = {Path(path).stem.casefold() for path in (*listed, *found)}
     places: dict[str, Arrival] = {}
     for name, arrival in arrivals.items():
         sha256 = arrival.song.measured.sha256
@@ -135,14 +138,6 @@ def _track(arrival: Arrival, path: str, known: Track | None) -> Track:
             known = known.with_value(name, getattr(listed, name), mark)
     track = arrival.song.on(known or listed, path)
     return replace(track, extra=MappingProxyType({ORIGINAL_NAME: arrival.song.file.name, **track.extra}))
-
-
-def _audio_in(folder: Path) -> list[Path]:
-    """Return the audio of a data set, without hidden files."""
-    from acetune.audio.files import AUDIO_SUFFIXES
-
-    files = (file for file in folder.rglob("*") if file.suffix.lower() in AUDIO_SUFFIXES and file.is_file())
-    return sorted(file for file in files if not any(part.startswith(".") for part in file.relative_to(folder).parts))
 
 
 def _put(source: Path, target: Path, move: bool) -> None:

@@ -22,10 +22,15 @@ def is_song(file: Path) -> bool:
     return file.suffix.lower() in AUDIO_SUFFIXES
 
 
-def texts_of(songs: Collection[Path]) -> Mapping[Path, Mapping[str, Path]]:
-    """Return the text files beside each song by their endings; each folder is listed once."""
-    siblings = {}
-    for folder in {song.parent for song in songs}:
+def texts_of(songs: Collection[Path], listed: Mapping[Path, Siblings] | None = None) -> dict[Path, Mapping[str, Path]]:
+    """Return the text files beside each song by their endings; a folder that was not listed yet is listed once.
+
+    Args:
+        songs: Whole paths.
+        listed: Folders to their files, where these are known.
+    """
+    siblings = dict(listed or {})
+    for folder in {song.parent for song in songs} - siblings.keys():
         siblings[folder] = Siblings.of(folder, [entry.name for entry in folder.iterdir() if entry.is_file()])
     return {song: siblings[song.parent].beside(song) for song in songs}
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from collections.abc import Callable
+from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 
 from acetune.data.fields import read_tags
 from acetune.data.lrc import TimedLyrics, is_sung, times_for
-from acetune.data.track import DESCRIPTION, Mark, Source, Track
-
-_DEFAULTS: Final[Mapping[str, Any]] = MappingProxyType({field.name: field.default for field in fields(Track)})
+from acetune.data.track import DEFAULTS, DESCRIPTION, Mark, Source, Track
 
 
 def with_field(track: Track, name: str, value: Any, *, derived: bool = False) -> Track:
@@ -31,7 +29,7 @@ def with_field(track: Track, name: str, value: Any, *, derived: bool = False) ->
     extra = MappingProxyType({column: said for column, said in track.extra.items() if column != name})
     marks = {field: mark for field, mark in track.provenance.items() if field != name}
     if value is None:
-        value = _DEFAULTS[name]
+        value = DEFAULTS[name]
     elif name in DESCRIPTION:
         old = track.provenance.get(name)
         comes_from = old is not None and (derived or _words_kept(getattr(track, name), value))

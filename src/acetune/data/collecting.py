@@ -11,12 +11,13 @@ from typing import TypeAlias, cast, get_args
 
 from acetune.catalog import nearest
 from acetune.data.bare_texts import TxtMeaning
+from acetune.data.beside import texts_of
 from acetune.data.columns import check_columns
 from acetune.data.listing import Listing
 from acetune.data.places import Places
 from acetune.data.readings import Statement, state
 from acetune.data.sets import Album, SetFile, SetRow, read_set
-from acetune.data.sidecars import AMBIGUOUS, Siblings, statements_beside
+from acetune.data.sidecars import AMBIGUOUS, statements_beside
 from acetune.errors import AcetuneError, DataError, SettingError
 
 #: Asks a person: what it is about, and the possible answers, of which it returns one.
@@ -93,13 +94,13 @@ def collect(listing: Listing, places: Places, choices: Choices, named: Path | No
         MissingDependency: If a package is needed to read `named`.
         SettingError: If a person named a column that no table has.
     """
-    files = _beside(listing.audio, listing.siblings)
+    files = texts_of(listing.audio, listing.siblings)
     taken = {file for own in files.values() for file in own.values()}
     sets, findings = _read_sets(listing, taken, choices, named)
     rows = _Rows(places, choices.ask)
     findings += [finding for one in sets for finding in rows.take(one)]
     audio = dict.fromkeys([*(listing.audio if named is None else ()), *rows.said])
-    files |= _beside([song for song in audio if song not in files], listing.siblings)
+    files |= texts_of([song for song in audio if song not in files], listing.siblings)
     told, doubtful = _tell({song: files[song] for song in audio}, choices, listing.root)
     if doubtful:
         findings.append(_doubt(doubtful, listing.root))
@@ -177,14 +178,6 @@ def _statement(one: SetFile, row: SetRow) -> Statement:
     if row.count == 1 or not isinstance(own, int):
         return said
     return replace(said, values=MappingProxyType({**said.values, "repeats": own * row.count}))
-
-
-def _beside(songs: Sequence[Path], siblings: Mapping[Path, Siblings]) -> dict[Path, Mapping[str, Path]]:
-    """Return the files of each song by their ending; a folder that was not listed yet is listed once."""
-    known = dict(siblings)
-    for folder in {song.parent for song in songs} - known.keys():
-        known[folder] = Siblings.of(folder, [entry.name for entry in folder.iterdir() if entry.is_file()])
-    return {song: known[song.parent].beside(song) for song in songs}
 
 
 def _tell(

@@ -63,9 +63,14 @@ def is_sung(line: str) -> bool:
     return bool(line.strip()) and not _SECTION.fullmatch(line.strip())
 
 
+def letters_of(text: str) -> str:
+    """Return the letters and digits of a text in one spelling, whatever their case, width and punctuation."""
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", text).casefold()))
+
+
 def letters(lyrics: str) -> str:
-    """Return the letters and digits of the sung lines in one spelling, whatever their case, width and punctuation."""
-    return "".join(_letters(line) for line in lyrics.split("\n") if is_sung(line))
+    """Return the letters and digits of the sung lines, as `letters_of` spells them."""
+    return "".join(letters_of(line) for line in lyrics.split("\n") if is_sung(line))
 
 
 def times_for(lyrics: str, timed: TimedLyrics) -> tuple[float, ...] | None:
@@ -133,11 +138,5 @@ def _starts(lines: list[str]) -> list[int]:
     starts, letters = [], 0
     for line in lines:
         starts.append(letters)
-        letters += len(_letters(line))
+        letters += len(letters_of(line))
     return starts
-
-
-def _letters(text: str) -> str:
-    """Return the letters and digits of a line in one spelling."""
-    plain = unicodedata.normalize("NFKC", text).casefold()
-    return "".join(letter for letter in plain if letter.isalnum())

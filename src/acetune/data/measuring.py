@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from acetune.data.embedded import read_tags
 from acetune.errors import AcetuneError, DataError
-from acetune.events import Event, Job, Json, Progress
+from acetune.events import Job, Json
 from acetune.files import content_hash
 from acetune.workers import spread
 
@@ -58,7 +58,7 @@ def measure_all(
     """
     songs: dict[str, Measured] = {}
     refused: dict[str, AcetuneError] = {}
-    for done in spread(measure, [*names], job=_named(job, names), stage=stage):
+    for done in spread(measure, [*names], job=job.naming(names), stage=stage):
         name = names[done.item]
         song, error = _read(done.result), _renamed(done.error, name)
         if song is not None and song.seconds < LEAST_SECONDS:
@@ -80,12 +80,3 @@ def _renamed(error: AcetuneError | None, name: str) -> AcetuneError | None:
     if error is None:
         return None
     return type(error)(error.code, **{key: name if key in ("path", "item") else v for key, v in error.params.items()})
-
-
-def _named(job: Job, names: Mapping[str, str]) -> Job:
-    """Return a job that hears the names of songs in place of their paths."""
-
-    def report(event: Event) -> None:
-        job.report(replace(event, item=names[event.item]) if isinstance(event, Progress) else event)
-
-    return replace(job, report=report)

@@ -17,8 +17,7 @@ from acetune.files import DEVICE_NAMES
 
 #: Column of the manifest that keeps the name a song came with.
 ORIGINAL_NAME: Final = "original_name"
-#: A name and its suffix have at most so many characters together.
-MOST_CHARACTERS: Final = 64
+#: Leaves room for the digits of twins and for a suffix.
 _STEM_CHARACTERS: Final = 48
 _LEAST_LATIN_LETTERS = 3
 _DIGITS_OF_STEM = 8

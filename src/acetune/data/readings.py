@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -149,9 +149,3 @@ def _shown(value: object) -> str:
     """Return the beginning of a value in one line."""
     text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
     return " ".join(text.split())[:_SHOWN_CHARACTERS]
-
-
-def layouts_of(readings: Sequence[Reading]) -> Iterator[tuple[Path, str]]:
-    """Yield each file that was read and how, once."""
-    seen = {file: layout for reading in readings for file, layout in reading.layouts.items()}
-    yield from sorted(seen.items())

@@ -13,7 +13,6 @@ from acetune.data.bare_texts import TxtMeaning
 from acetune.data.collecting import Choices, choose, collect
 from acetune.data.listing import ENCODED_SUFFIX, Listing, list_files
 from acetune.data.manifest import Manifest
-from acetune.data.measuring import LEAST_SECONDS, MOST_SECONDS
 from acetune.data.places import Places
 from acetune.data.readings import Conflict
 from acetune.data.sets import Album
@@ -22,8 +21,6 @@ from acetune.data.surveying import FileReading, Song, Survey, survey, without
 from acetune.data.track import Skipped, Track
 from acetune.errors import DataError
 from acetune.events import Job, Json, StageEnded, StageStarted
-
-__all__ = ["LEAST_SECONDS", "MOST_SECONDS", "ScanResult", "scan", "scan_with"]
 
 _STAGE: Final = "scan"
 

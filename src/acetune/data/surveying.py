@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 
 from acetune.data.collecting import Collected
 from acetune.data.embedded import state_tags
@@ -15,11 +15,9 @@ from acetune.data.listing import Listing
 from acetune.data.measuring import MOST_SECONDS, Measured, measure_all
 from acetune.data.readings import Conflict, Reading, merge
 from acetune.data.sidecars import ENDINGS
-from acetune.data.track import Mark, Skipped, Source, Track
+from acetune.data.track import DEFAULTS, Mark, Skipped, Source, Track
 from acetune.errors import DataError
 from acetune.events import Job
-
-_DEFAULTS: Final = MappingProxyType({field.name: field.default for field in fields(Track)})
 
 
 @dataclass(frozen=True)
@@ -120,7 +118,7 @@ def survey(listing: Listing, collected: Collected, job: Job, stage: str) -> Surv
 
 def _told(track: Track, name: str, value: Any, *, overwrite: bool) -> Track:
     """Return a track with a value that a file says, unless a person said another one (or, on request, a file)."""
-    default = _DEFAULTS[name]
+    default = DEFAULTS[name]
     current = getattr(track, name)
     if default is None or name in track.provenance or current != default:
         return track.with_value(name, value, Mark(Source.FILE), overwrite=overwrite)

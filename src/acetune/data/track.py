@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import IntEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from acetune.events import Json
 
@@ -125,6 +125,10 @@ class Track:
             return self
         provenance = MappingProxyType({**self.provenance, name: mark})
         return replace(self, **{name: value, "provenance": provenance})
+
+
+#: Field to the value that it has where nobody says anything.
+DEFAULTS: Final[Mapping[str, Any]] = MappingProxyType({known.name: known.default for known in fields(Track)})
 
 
 def _keeps(current: Source, new: Source, overwrite: bool) -> bool:

@@ -1,6 +1,6 @@
 import pytest
 
-from acetune.data.captions import forms, with_trigger
+from acetune.data.captions import forms, trigger_of, with_trigger
 from acetune.data.track import Track
 
 POSITIONS = ["prepend", "append", "replace"]
@@ -73,3 +73,15 @@ def test_a_track_of_which_nothing_is_known_has_the_trigger():
 
 def test_the_tracks_own_trigger_goes_before_the_data_sets():
     assert forms(track(caption="piano", trigger="own"), "zx", "prepend") == {"caption": "own, piano"}
+
+
+@pytest.mark.parametrize(("own", "expected"), [("mine", "mine"), (None, "usual"), ("", "")])
+def test_the_trigger_of_a_track_comes_before_that_of_the_data_set(own, expected):
+    assert trigger_of(track(trigger=own), "usual") == expected
+
+
+def test_a_track_with_an_empty_trigger_is_shown_without_one():
+    assert forms(track(caption="warm", tags=("piano",), trigger=""), "usual", "prepend") == {
+        "caption": "warm",
+        "tags": "piano",
+    }

@@ -206,8 +206,6 @@ def test_settings_written_by_hand_are_read(tmp_path):
     manifest = load(tmp_path)
 
     assert manifest.settings == DatasetSettings(tmp_path.name, "zxq", "append")
-    assert manifest.trigger_of(SONG) == "zxq"
-    assert manifest.trigger_of(replace(SONG, trigger="own")) == "own"
 
 
 def test_a_comment_in_the_settings_survives_a_change_of_tracks(tmp_path):

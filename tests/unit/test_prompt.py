@@ -17,8 +17,8 @@ def track(**values):
 
 
 def test_the_usual_prompt_has_the_dimensions_in_their_order():
-    assert assemble({**SONG, "trigger": ("nite",)}) == (
-        "nite, synthwave, female vocals, synthesizer, drum machine, bass guitar, dark, dreamy, warm, 1980s, "
+    assert assemble(SONG) == (
+        "synthwave, female vocals, synthesizer, drum machine, bass guitar, dark, dreamy, warm, 1980s, "
         "polished production, high energy"
     )
 
@@ -113,11 +113,6 @@ def test_what_is_missing_is_missing_in_every_slot():
 
 def test_an_instrumental_has_no_singer():
     assert parts_of(track(tags=("choir",), instrumental=True), read_labels())["vocal"] == ("instrumental",)
-
-
-@pytest.mark.parametrize(("own", "expected"), [("mine", "mine, pop"), (None, "theirs, pop")])
-def test_the_trigger_of_a_track_comes_before_that_of_the_data_set(own, expected):
-    assert assemble(parts_of(track(tags=("pop",), trigger=own), read_labels(), "theirs")) == expected
 
 
 def test_the_template_of_the_workspace_is_used(tmp_path):

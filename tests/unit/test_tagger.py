@@ -8,8 +8,9 @@ import pytest
 from acetune import compute
 from acetune.annotation import clap
 from acetune.annotation.annotator import Setup, Song
+from acetune.annotation.checkpoints import PUBLISHED
 from acetune.annotation.labels import DIMENSIONS, read_labels
-from acetune.annotation.tagger import DEFAULT_ID, TagsAnnotator, known_voice, windows_of
+from acetune.annotation.tagger import TagsAnnotator, known_voice, windows_of
 from acetune.audio.files import write
 from acetune.audio.signal import peak_normalise
 from acetune.data.track import Mark, Source, Track
@@ -252,7 +253,7 @@ def test_without_weights_it_says_what_gets_them(tmp_path):
     error = TagsAnnotator().missing(setup)
 
     assert isinstance(error, MissingDependency)
-    assert DEFAULT_ID in str(error)
+    assert PUBLISHED["tags"].repository in str(error)
 
 
 def test_a_model_of_another_kind_is_refused(world):

@@ -127,10 +127,7 @@ def _load(folder: Path, where: torch.device) -> tuple[Any, Any]:
             model.to(where)
     except loading.load_errors() as cause:
         raise loading.unloadable(folder, cause) from cause
-    if account["missing_keys"]:
-        missing = sorted(account["missing_keys"])
-        raise loading.unloadable(folder, f"{len(missing)} of its weights are missing, {missing[0]} first")
-    return model.eval().requires_grad_(False), processor
+    return loading.frozen(model, account["missing_keys"], folder), processor
 
 
 def _unit(output: Any) -> Vectors:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Final
 
-from acetune.annotation import checkpoints
 from acetune.annotation.annotator import Guess, Listen, Setup, Song
 from acetune.annotation.answers import read_description, read_lyrics
 from acetune.annotation.guards import guarded
-from acetune.annotation.omni import RATE_HZ, Omni, Question, lack_of_omni, opened_omni
+from acetune.annotation.omni import RATE_HZ, Omni, Question, hearing, lack_of_omni
 from acetune.annotation.questions import DESCRIBE, LYRICS
 from acetune.annotation.speaking import Manner, seed_of
 from acetune.annotation.windows import middle
@@ -36,11 +34,9 @@ class OmniAnnotator:
         """Return whether weights or memory are missing."""
         return lack_of_omni(setup, _NAME)
 
-    @contextmanager
-    def opened(self, setup: Setup, job: Job) -> Iterator[Listen]:
-        """Yield a function that describes a song."""
-        with opened_omni(checkpoints.own(setup, _NAME), setup.device, job) as omni:
-            yield partial(_listen, omni, job)
+    def opened(self, setup: Setup, job: Job) -> AbstractContextManager[Listen]:
+        """Return a block with a function that describes a song."""
+        return hearing(setup, _NAME, job, _listen)
 
 
 def _listen(omni: Omni, job: Job, song: Song) -> Mapping[str, Guess]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -167,10 +167,34 @@ def _load(model_class: Any, folder: Path, where: torch.device, number_format: st
             )
     except load_errors() as cause:
         raise unloadable(folder, cause) from cause
-    if account["missing_keys"]:
-        missing = sorted(account["missing_keys"])
-        raise unloadable(folder, f"{len(missing)} of its weights are missing, {missing[0]} first")
+    return frozen(model, account["missing_keys"], folder)
+
+
+def frozen(model: Any, missing: Collection[str], folder: Path) -> Any:
+    """Return a model that only listens.
+
+    Raises:
+        DataError: If the folder lacked some of its weights.
+    """
+    if missing:
+        raise unloadable(folder, f"{len(missing)} of its weights are missing, {min(missing)} first")
     return model.eval().requires_grad_(False)
+
+
+def speech_readers(folder: Path) -> tuple[Any, Any]:
+    """Return tokenizer and mel front end of a checkpoint.
+
+    Raises:
+        DataError: If it has none.
+    """
+    from transformers import AutoTokenizer, WhisperFeatureExtractor
+
+    try:
+        with quietly():
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            return tokenizer, WhisperFeatureExtractor.from_pretrained(folder, local_files_only=True)
+    except load_errors() as cause:
+        raise unloadable(folder, cause) from cause
 
 
 def load_errors() -> tuple[type[Exception], ...]:

@@ -7,15 +7,16 @@ read; the tensors of its talker are passed over.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from acetune.annotation import checkpoints
-from acetune.annotation.annotator import Setup
-from acetune.annotation.loading import is_slow, lack_of_room, load_errors, loaded, quietly, unloadable
+from acetune.annotation.annotator import Guess, Listen, Setup, Song
+from acetune.annotation.loading import is_slow, lack_of_room, loaded, speech_readers, unloadable
 from acetune.annotation.speaking import Manner, Spoken, speak
 from acetune.audio.signal import Samples
 from acetune.errors import AcetuneError, DataError, MissingDependency
@@ -152,6 +153,22 @@ def opened_omni(folder: Path, device: str, job: Job) -> Iterator[Omni]:
         yield Omni(model, tokenizer, features)
 
 
+@contextmanager
+def hearing(
+    setup: Setup, name: str, job: Job, listen: Callable[[Omni, Job, Song], Mapping[str, Guess]]
+) -> Iterator[Listen]:
+    """Yield a function that lets the model of an annotator hear a song (raises as `opened_omni`).
+
+    Args:
+        setup: Where its weights are, and the device.
+        name: Of the annotator.
+        job: Can stop it within a token.
+        listen: What it makes of a song with its model.
+    """
+    with opened_omni(checkpoints.own(setup, name), setup.device, job) as omni:
+        yield partial(listen, omni, job)
+
+
 def audio_tokens(frames: int) -> int:
     """Return how many tokens stand for so many mel frames of 10 ms.
 
@@ -162,14 +179,7 @@ def audio_tokens(frames: int) -> int:
 
 def _readers(folder: Path) -> tuple[Any, Any]:
     """Return tokenizer and mel front end of a checkpoint, without what it needs for pictures only."""
-    from transformers import AutoTokenizer, WhisperFeatureExtractor
-
-    try:
-        with quietly():
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            features = WhisperFeatureExtractor.from_pretrained(folder, local_files_only=True)
-    except load_errors() as cause:
-        raise unloadable(folder, cause) from cause
+    tokenizer, features = speech_readers(folder)
     if any(len(tokenizer(mark, add_special_tokens=False).input_ids) != 1 for mark in _AUDIO):
         raise unloadable(folder, f"its tokenizer does not know {_AUDIO[1]}")
     if tokenizer.chat_template is None:

@@ -18,14 +18,12 @@ from acetune.data.track import Track
 from acetune.errors import DataError
 
 #: What a template can hold; "others" are tags that no list has.
-SLOTS: Final = ("trigger", *DIMENSIONS, "tempo", "key", "others")
+SLOTS: Final = (*DIMENSIONS, "tempo", "key", "others")
 
-TEMPLATE: Final = (
-    "{trigger}, {genre}, {vocal}, {instruments}, {mood}, {timbre}, {era}, {production}, {energy}, {others}"
-)
+TEMPLATE: Final = "{genre}, {vocal}, {instruments}, {mood}, {timbre}, {era}, {production}, {energy}, {others}"
 #: With tempo and key among the words, as prompts of ACE-Step v1 have them.
 V1_TEMPLATE: Final = (
-    "{trigger}, {genre}, {vocal}, {instruments: and }, {mood: and }, {tempo}, {key}, {timbre}, {era}, {production}, "
+    "{genre}, {vocal}, {instruments: and }, {mood: and }, {tempo}, {key}, {timbre}, {era}, {production}, "
     "{energy}, {others}"
 )
 
@@ -80,19 +78,12 @@ def ordered(parts: Parts, template: str = TEMPLATE) -> tuple[str, ...]:
     return tuple(_distinct(word for slot in slots for value in parts.get(slot, ()) for word in _split(value)))
 
 
-def parts_of(track: Track, dimensions: Sequence[Dimension], trigger: str | None = None) -> Parts:
-    """Return what is known of a track by slot; its tags go where the lists have them.
-
-    Args:
-        track: A song.
-        dimensions: The lists.
-        trigger: Activation word where the track has none of its own.
-    """
+def parts_of(track: Track, dimensions: Sequence[Dimension]) -> Parts:
+    """Return what is known of a track by slot; its tags go where the lists have them."""
     homes = {_folded(tag): dimension.name for dimension in dimensions for tag in dimension.tags()}
     parts: dict[str, list[str]] = {slot: [] for slot in SLOTS}
     for tag in track.tags or ():
         parts[homes.get(_folded(tag), "others")].append(tag)
-    parts["trigger"] = [word for word in (track.trigger or trigger,) if word]
     parts["genre"] = parts["genre"] or [track.genre or ""]
     parts["tempo"] = [] if track.bpm is None else [f"{round(track.bpm)} BPM"]
     parts["key"] = [track.keyscale or ""]

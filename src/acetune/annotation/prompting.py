@@ -40,9 +40,8 @@ class PromptAnnotator:
         dimensions, template = read_labels(setup.cache / LABELS), read_template(setup.cache)
 
         def listen(song: Song) -> Mapping[str, Guess]:
-            parts = {**parts_of(song.track, dimensions), "trigger": ()}
             marks = song.track.provenance.get("tags")
-            text = assemble(parts, template)
+            text = assemble(parts_of(song.track, dimensions), template)
             return {"caption": Guess(text, marks.confidence if marks else None)} if text else {}
 
         yield listen

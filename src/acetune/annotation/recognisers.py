@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from acetune import compute
-from acetune.annotation.loading import is_slow, load_errors, loaded, out_of_memory, quietly, unloadable
+from acetune.annotation.loading import is_slow, load_errors, loaded, out_of_memory, speech_readers, unloadable
 from acetune.annotation.speaking import Sureness
 from acetune.audio.signal import Samples
 from acetune.errors import DataError, MissingDependency, Stopped
@@ -76,7 +76,7 @@ def opened_recogniser(folder: Path, device: str, job: Job) -> Iterator[Recognise
         return
     from transformers import WhisperForConditionalGeneration
 
-    tokenizer, features = _readers(folder)
+    tokenizer, features = speech_readers(folder)
     with loaded(WhisperForConditionalGeneration, folder, device) as model:
         if getattr(model.generation_config, "no_timestamps_token_id", None) is None:
             raise unloadable(folder, "its generation_config.json knows no times")
@@ -230,16 +230,3 @@ def _opened_faster(folder: Path, device: str) -> FasterWhisper:
         return FasterWhisper(WhisperModel(str(folder), local_files_only=True, **kind))
     except load_errors() as cause:
         raise unloadable(folder, cause) from cause
-
-
-def _readers(folder: Path) -> tuple[Any, Any]:
-    """Return tokenizer and mel front end of a checkpoint."""
-    from transformers import AutoTokenizer, WhisperFeatureExtractor
-
-    try:
-        with quietly():
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            features = WhisperFeatureExtractor.from_pretrained(folder, local_files_only=True)
-    except load_errors() as cause:
-        raise unloadable(folder, cause) from cause
-    return tokenizer, features

@@ -27,9 +27,6 @@ from acetune.data.track import Source, Track
 from acetune.errors import AcetuneError, DataError
 from acetune.events import Job, Json, Progress, StageEnded, StageStarted
 
-#: The published weights that are used unless the user chose others.
-DEFAULT_ID: Final = "laion/larger_clap_music_and_speech"
-
 _STAGE: Final = "annotate tags reference"
 _MOST_WINDOWS: Final = 8
 _SILENT: Final = 10 ** (-50 / 20)
@@ -52,7 +49,7 @@ class TagsAnnotator:
     def missing(self, setup: Setup) -> AcetuneError | None:
         """Return what is wrong with its weights, if anything."""
         try:
-            clap.check(checkpoints.find(setup, self.name, DEFAULT_ID))
+            clap.check(checkpoints.own(setup, self.name))
         except AcetuneError as error:
             return error
         return None
@@ -65,7 +62,7 @@ class TagsAnnotator:
             MissingDependency: If the weights are not here.
             DataError: If they, a list of labels or the template cannot be used.
         """
-        folder = checkpoints.find(setup, self.name, DEFAULT_ID)
+        folder = checkpoints.own(setup, self.name)
         dimensions, template = read_labels(setup.cache / LABELS), read_template(setup.cache)
         store = VectorStore(setup.cache / "vectors", fingerprint(folder))
         with clap.opened(folder, setup.device) as model:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-import struct
 from dataclasses import dataclass
 from pathlib import Path
+
+from acetune.data.embedded import open_tags
 
 _DASH = re.compile(r"\s+[-–—]\s+|_-_")
 #: Of a track on its album: with a sign behind it, or with a nought in front; "50 Cent" is a name.
@@ -33,11 +34,9 @@ class Title:
 
 def title_of(audio: Path) -> Title | None:
     """Return what a song is called; None where neither tags nor name tell both artist and title."""
-    from tinytag import TinyTag, TinyTagException
-
     try:
-        tag = TinyTag.get(audio, duration=False)
-    except (TinyTagException, OSError, ValueError, LookupError, TypeError, ArithmeticError, struct.error):
+        tag = open_tags(audio)
+    except ValueError:
         return title_in(audio.stem)
     artist, title = _plain(tag.artist or tag.albumartist), _plain(tag.title)
     if artist and title:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Final
 
-from acetune.annotation import checkpoints
 from acetune.annotation.annotator import Guess, Listen, Setup, Song
 from acetune.annotation.answers import Transcript, read_transcript
 from acetune.annotation.guards import guarded
-from acetune.annotation.omni import RATE_HZ, Heard, Omni, Question, lack_of_omni, opened_omni
+from acetune.annotation.omni import RATE_HZ, Heard, Omni, Question, hearing, lack_of_omni
 from acetune.annotation.speaking import Manner, seed_of
 from acetune.annotation.windows import joined, split
 from acetune.data.headings import with_headings
@@ -41,11 +39,9 @@ class LyricsAnnotator:
         """Return whether weights or memory are missing."""
         return lack_of_omni(setup, _NAME)
 
-    @contextmanager
-    def opened(self, setup: Setup, job: Job) -> Iterator[Listen]:
-        """Yield a function that transcribes a song."""
-        with opened_omni(checkpoints.own(setup, _NAME), setup.device, job) as omni:
-            yield partial(_listen, omni, job)
+    def opened(self, setup: Setup, job: Job) -> AbstractContextManager[Listen]:
+        """Return a block with a function that transcribes a song."""
+        return hearing(setup, _NAME, job, _listen)
 
 
 def _listen(omni: Omni, job: Job, song: Song) -> Mapping[str, Guess]:

@@ -6,11 +6,11 @@ A caption that names an artist teaches the network a name in place of a sound.
 from __future__ import annotations
 
 import re
-import struct
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from acetune.data.embedded import open_tags
 from acetune.data.track import Track
 
 #: Unknown columns that other tools write.
@@ -35,11 +35,9 @@ _LEAST_HAN = 2
 
 def artist_in_tags(path: Path) -> str | None:
     """Return the artist that the tags of a file name; None where they name none or cannot be read."""
-    from tinytag import TinyTag, TinyTagException
-
     try:
-        return TinyTag.get(path, duration=False).artist or None
-    except (TinyTagException, OSError, ValueError, LookupError, TypeError, ArithmeticError, struct.error):
+        return open_tags(path).artist or None
+    except ValueError:
         return None
 
 

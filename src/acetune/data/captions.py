@@ -5,6 +5,11 @@ from __future__ import annotations
 from acetune.data.track import Track
 
 
+def trigger_of(track: Track, usual: str | None) -> str | None:
+    """Return the activation word of a track: its own, else the data set's; an empty one of its own stands for none."""
+    return usual if track.trigger is None else track.trigger
+
+
 def with_trigger(text: str, trigger: str | None, position: str) -> str:
     """Return a caption that holds the trigger once.
 
@@ -32,7 +37,7 @@ def forms(track: Track, trigger: str | None, position: str) -> dict[str, str]:
 
     A track without caption falls back to its tags, then its genre, then the trigger alone.
     """
-    trigger = track.trigger or trigger
+    trigger = trigger_of(track, trigger)
     tags = ", ".join(track.tags or ())
     main = track.caption or tags or track.genre or ""
     offered = {"caption": with_trigger(main, trigger, position)}

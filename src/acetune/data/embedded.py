@@ -5,13 +5,16 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from acetune.data.columns import Row
 from acetune.data.lrc import has_stamps
 from acetune.data.readings import Statement, state
 from acetune.errors import DataError
 from acetune.events import Json
+
+if TYPE_CHECKING:
+    from tinytag import TinyTag
 
 #: Name of this layout, a key of the texts of area ``import``.
 LAYOUT: Final = "embedded"
@@ -21,17 +24,29 @@ _TAGS: Final = (("lyrics", "lyrics"), ("bpm", "bpm"), ("initial_key", "keyscale"
 _NO_GENRE: Final = frozenset({"other", "misc", "default", "unknown genre"})
 
 
+def open_tags(path: Path) -> TinyTag:
+    """Return the tags of a file.
+
+    Raises:
+        ValueError: If they cannot be read, whatever the library says about it.
+    """
+    from tinytag import TinyTag, TinyTagException
+
+    try:
+        return TinyTag.get(path, duration=False)
+    except (TinyTagException, OSError, ValueError, LookupError, TypeError, ArithmeticError, struct.error) as cause:
+        raise ValueError(" ".join(str(cause).split())[:120] or type(cause).__name__) from cause
+
+
 def read_tags(path: Path) -> Mapping[str, Json]:
     """Return what the tags of a file say, by acetune's names of fields; nothing where they cannot be read.
 
     Of several lyrics those with times count, then the first.
     """
-    from tinytag import TinyTag, TinyTagException
-
     try:
-        tag = TinyTag.get(path, duration=False)
-    except (TinyTagException, OSError, ValueError, LookupError, TypeError, ArithmeticError, struct.error) as cause:
-        return {"unreadable": " ".join(str(cause).split())[:120] or type(cause).__name__}
+        tag = open_tags(path)
+    except ValueError as cause:
+        return {"unreadable": str(cause)}
     said: dict[str, Json] = {field: _best(tag.other.get(name) or []) for name, field in _TAGS}
     said["genre"] = tag.genre if (tag.genre or "").strip().lower() not in _NO_GENRE else None
     return {name: value for name, value in said.items() if value}

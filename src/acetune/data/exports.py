@@ -11,6 +11,7 @@ from typing import Final
 
 from acetune.data import manifest as manifests
 from acetune.data.beside import is_song
+from acetune.data.captions import trigger_of
 from acetune.data.export_layouts import LAYOUTS, SongLayout, differing, read_back
 from acetune.data.export_rows import official_row, official_set, place_from
 from acetune.data.manifest import MANIFEST, Manifest
@@ -104,7 +105,7 @@ def export(
     staying = () if complete else _left_out(manifest, job)
     leaving, withheld = _leaving(manifest, {skip.path for skip in staying}, include_private)
     if not complete:
-        triggered = (replace(track, trigger=manifest.trigger_of(track)) for track in leaving.tracks)
+        triggered = (replace(track, trigger=trigger_of(track, manifest.settings.trigger)) for track in leaving.tracks)
         leaving = replace(leaving, tracks=tuple(triggered))
     not_held = target(Shipment(leaving, chosen, include_private), out, job)
     result = ExportResult(out, len(leaving.tracks), _counted(not_held), _counted(withheld), staying)

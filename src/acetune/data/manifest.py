@@ -44,10 +44,6 @@ class Manifest:
         """Return where a track's audio is."""
         return self.folder / track.path
 
-    def trigger_of(self, track: Track) -> str | None:
-        """Return the activation word of a track: its own, else the data set's."""
-        return track.trigger if track.trigger is not None else self.settings.trigger
-
 
 def load(folder: Path) -> Manifest:
     """Return the data set of a folder, the journal's results included.

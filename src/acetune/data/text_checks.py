@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from acetune.data.artists import artists_of, named_in
-from acetune.data.captions import with_trigger
+from acetune.data.captions import trigger_of, with_trigger
 from acetune.data.fields import read_field
 from acetune.data.findings import Finding, Severity
 from acetune.data.keys import is_same
@@ -124,7 +124,7 @@ def _voices_in_words(track: Track) -> _Found:
 
 def _trigger(track: Track, settings: DatasetSettings) -> _Found:
     """Yield where a trigger stands in a caption already: as a word of the list it counts, inside other words not."""
-    trigger = track.trigger if track.trigger is not None else settings.trigger
+    trigger = trigger_of(track, settings.trigger)
     if not trigger or settings.trigger_position == "replace":
         return
     texts = [text for text in (track.caption, ", ".join(track.tags or ())) if text]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from acetune.data.captions import forms, with_trigger
+from acetune.data.captions import forms, trigger_of, with_trigger
 from acetune.data.fields import read_tags
 from acetune.data.settings import DatasetSettings
 from acetune.data.track import Track
@@ -34,7 +34,7 @@ def wordings(track: Track, settings: DatasetSettings, data: DataSection) -> dict
         SettingError: As `check_shares`.
     """
     check_shares(data)
-    trigger = track.trigger or settings.trigger
+    trigger = trigger_of(track, settings.trigger)
     offered = forms(track, settings.trigger, settings.trigger_position)
     texts: dict[str, str] = {}
     if track.tags and (data.tags_share or not _has_caption(track)):

@@ -106,3 +106,12 @@ def test_the_places_of_what_is_left_are_told():
 
 def test_nothing_stays_nothing():
     assert guarded([]).lines == ()
+
+
+@pytest.mark.parametrize(("lines", "trust"), [(["la"] * 40, 0.4), (["one", "two"], 0.8)])
+def test_what_is_left_of_a_loop_is_trusted_half_as_much(lines, trust):
+    assert guarded(lines).trust(0.8) == pytest.approx(trust)
+
+
+def test_trust_that_is_unknown_stays_unknown():
+    assert guarded(["la"] * 40).trust(None) is None

@@ -69,5 +69,5 @@ def sung_guesses(text: str, song: Song, confidence: float | None) -> dict[str, G
     lyrics = "\n".join(said.lines).strip()
     if not lyrics:
         return {}
-    guesses = {"lyrics": Guess(lyrics, confidence, "listening.loop_cut" if said.looped else None)}
+    guesses = {"lyrics": Guess(lyrics, said.trust(confidence), "listening.loop_cut" if said.looped else None)}
     return guesses | ({"language": Guess(transcript.language, confidence)} if transcript.language else {})

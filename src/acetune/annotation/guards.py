@@ -32,6 +32,8 @@ _NOISES = frozenset(_NOISE_WORDS.split())
 _MOST_TIMES, _LONGEST_CYCLE = 6, 4
 #: So often a group of up to eight words may come in a row inside a line.
 _MOST_WORDS, _LONGEST_PHRASE = 12, 8
+#: What is left of a transcript that went round in circles deserves less trust.
+_LOOPED_TRUST = 0.5
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,10 @@ class Guarded:
     lines: tuple[str, ...]
     kept: tuple[int, ...]
     looped: bool
+
+    def trust(self, confidence: float | None) -> float | None:
+        """Return how sure one may be of what is left; None where that is unknown."""
+        return confidence * _LOOPED_TRUST if self.looped and confidence is not None else confidence
 
 
 def guarded(lines: Sequence[str]) -> Guarded:

@@ -8,11 +8,11 @@ from contextlib import AbstractContextManager
 from typing import Final
 
 from acetune.annotation.annotator import Guess, Listen, Setup, Song
-from acetune.annotation.answers import Transcript, read_transcript
+from acetune.annotation.answers import read_transcript
 from acetune.annotation.guards import guarded
 from acetune.annotation.omni import RATE_HZ, Heard, Omni, Question, hearing, lack_of_omni
 from acetune.annotation.speaking import Manner, seed_of
-from acetune.annotation.windows import joined, split
+from acetune.annotation.windows import joined, most_said, split
 from acetune.data.headings import with_headings
 from acetune.data.lrc import is_sung
 from acetune.data.track import Source
@@ -22,8 +22,6 @@ from acetune.events import Job
 _NAME: Final = "lyrics"
 #: The prompt of its model card.
 _QUESTION: Final = Question("*Task* Transcribe this audio in detail", Manner(tokens=2048, repetition_penalty=1.05))
-#: What is left of a transcript that went round in circles deserves less trust.
-_LOOPED_TRUST: Final = 0.5
 _VERSE_NUMBER = re.compile(r"^\[Verse \d+", re.MULTILINE)
 
 
@@ -57,9 +55,8 @@ def _listen(omni: Omni, job: Job, song: Song) -> Mapping[str, Guess]:
     lyrics = "\n".join(said.lines)
     lyrics = with_headings(_VERSE_NUMBER.sub("[Verse", lyrics) if len(windows) > 1 else lyrics)
     notice = "listening.loop_cut" if said.looped else "listening.cut" if any(each.truncated for each in heard) else None
-    trust = confidence * _LOOPED_TRUST if said.looped and confidence is not None else confidence
-    guesses = {"lyrics": Guess(lyrics, trust, notice), "instrumental": Guess(False, confidence)}
-    language = _most_common(parts)
+    guesses = {"lyrics": Guess(lyrics, said.trust(confidence), notice), "instrumental": Guess(False, confidence)}
+    language = most_said([part.language for part in parts])
     return guesses if language is None else {**guesses, "language": Guess(language, confidence)}
 
 
@@ -72,9 +69,3 @@ def _least_sure(heard: list[Heard]) -> float | None:
     """Return the confidence of the window that was understood worst."""
     known = [each.confidence for each in heard if each.confidence is not None]
     return min(known) if known else None
-
-
-def _most_common(parts: list[Transcript]) -> str | None:
-    """Return the language of most windows, the first of equals."""
-    known = [part.language for part in parts if part.language]
-    return max(known, key=known.count) if known else None

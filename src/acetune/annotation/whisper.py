@@ -24,7 +24,7 @@ from acetune.annotation.recognisers import (
 )
 from acetune.annotation.sections import with_sections
 from acetune.annotation.speaking import seed_of
-from acetune.annotation.windows import Window
+from acetune.annotation.windows import Window, most_said
 from acetune.data.track import Source
 from acetune.errors import AcetuneError, DataError, MissingDependency
 from acetune.events import Job
@@ -36,7 +36,6 @@ _PIECE_SECONDS: Final = 30.0
 _LEAST_SHARE: Final = 0.03
 #: Fewer words in a minute or more are what is written where nobody sings.
 _LEAST_WORDS, _LEAST_WORDS_SECONDS = 8, 60.0
-_LOOPED_TRUST: Final = 0.5
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W\d_]+")
 
 
@@ -108,7 +107,7 @@ def _guesses(lines: Sequence[Line], heard: Sequence[Recognised], seconds: float)
     times = sorted(round(lines[place].start, 2) for place in said.kept)
     sectioned = with_sections("\n".join(said.lines), times, seconds)
     confidence = _mean([each.confidence for each in heard])
-    trust = confidence * _LOOPED_TRUST if said.looped and confidence is not None else confidence
+    trust = said.trust(confidence)
     notice = "listening.loop_cut" if said.looped else "listening.sections_guessed"
     guesses = {
         "lyrics": Guess(sectioned.lyrics, trust, notice),
@@ -116,7 +115,7 @@ def _guesses(lines: Sequence[Line], heard: Sequence[Recognised], seconds: float)
     }
     if sectioned.line_times:
         guesses["line_times"] = Guess(list(sectioned.line_times), trust)
-    language = _most_common([each.language for each in heard if each.lines])
+    language = most_said([each.language for each in heard if each.lines])
     return guesses if language is None else {**guesses, "language": Guess(language, confidence)}
 
 
@@ -124,9 +123,3 @@ def _mean(values: Sequence[float | None]) -> float | None:
     """Return the mean of the values that are known."""
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else None
-
-
-def _most_common(codes: Sequence[str | None]) -> str | None:
-    """Return the code that comes most often."""
-    known = [code for code in codes if code]
-    return max(known, key=known.count) if known else None

@@ -66,6 +66,12 @@ def joined(parts: Sequence[str]) -> str:
     return "\n".join(lines).strip()
 
 
+def most_said(values: Sequence[str | None]) -> str | None:
+    """Return what most windows say, the first of equals; None where none says anything."""
+    known = [value for value in values if value]
+    return max(known, key=known.count) if known else None
+
+
 def _quietest(audio: Samples, rate_hz: int) -> int:
     """Return the middle of the 0.1 s with the least energy."""
     size = max(1, round(_FRAME_SECONDS * rate_hz))

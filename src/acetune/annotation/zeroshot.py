@@ -13,7 +13,7 @@ from acetune.annotation.labels import Windows
 from acetune.annotation.vectors import Vectors
 
 #: A label must be this many times as likely as by chance, and nearer than the middle one by this much of a cosine
-#: (proposals of the plan, not yet checked with published weights).
+#: (first guesses, not yet checked with published weights).
 _TIMES_CHANCE: Final = 1.5
 _LEAST_LEAD: Final = 0.03
 #: An instrument or a voice may be heard in few windows only.

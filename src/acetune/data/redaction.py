@@ -14,7 +14,7 @@ _PRIVATE: Final = ("owner", "isrc", "consent")
 #: Columns of other tools that say nothing of anybody.
 _HARMLESS = frozenset({"prompt_override"})
 #: Column in which other tools may say where lyrics came from.
-LYRICS_FROM: Final = "lyrics_from"
+_LYRICS_FROM: Final = "lyrics_from"
 _LRCLIB = "lrclib"
 
 
@@ -41,5 +41,5 @@ def redacted(track: Track, *, include_private: bool) -> tuple[Track, frozenset[s
 def _borrowed(track: Track) -> set[str]:
     """Return the fields whose owners did not let them be passed on; the times of lyrics go with the words."""
     fields = {name for name, mark in track.provenance.items() if mark.origin is not None}
-    named = str(track.extra.get(LYRICS_FROM)).strip().lower() == _LRCLIB
+    named = str(track.extra.get(_LYRICS_FROM)).strip().lower() == _LRCLIB
     return fields | {"lyrics", "line_times"} if named or "lyrics" in fields else fields

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Final
 
 from acetune.annotation.annotator import Guess, Listen, Setup, Song
-from acetune.annotation.answers import read_description, read_lyrics
+from acetune.annotation.answers import Description, read_description, read_lyrics
 from acetune.annotation.guards import guarded
 from acetune.annotation.omni import RATE_HZ, Omni, Question, hearing, lack_of_omni
 from acetune.annotation.questions import DESCRIBE, LYRICS
@@ -42,8 +42,6 @@ class OmniAnnotator:
 def _listen(omni: Omni, job: Job, song: Song) -> Mapping[str, Guess]:
     """Return what the model says about a song, about its middle where it is longer than the model hears at once.
 
-    Lyrics are asked for where none are known and somebody sings.
-
     Raises:
         DataError: If its answer is no JSON.
     """
@@ -52,10 +50,15 @@ def _listen(omni: Omni, job: Job, song: Song) -> Mapping[str, Guess]:
     heard = omni.ask(_DESCRIBE, audio, seed=seed, job=job, stage=_NAME)
     said = read_description(heard.text, song.track.path)
     guesses = said.guesses(heard.confidence)
-    if said.instrumental or song.track.instrumental or song.track.lyrics is not None:
+    if not lyrics_wanted(said, song):
         return guesses
     sung = omni.ask(_LYRICS, audio, seed=seed, job=job, stage=_NAME)
     return {**guesses, **sung_guesses(sung.text, song, sung.confidence)}
+
+
+def lyrics_wanted(said: Description, song: Song) -> bool:
+    """Whether a song shall be asked for its lyrics: none are known, and nobody says that it has no singer."""
+    return song.track.lyrics is None and not (said.instrumental or song.track.instrumental)
 
 
 def sung_guesses(text: str, song: Song, confidence: float | None) -> dict[str, Guess]:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from acetune.annotation.annotator import Guess, Listen, Setup, Song
 from acetune.annotation.answers import read_description
 from acetune.annotation.clips import RATE_HZ, Clip, encoded
-from acetune.annotation.describer import sung_guesses
+from acetune.annotation.describer import lyrics_wanted, sung_guesses
 from acetune.annotation.questions import DESCRIBE, LYRICS
 from acetune.annotation.server import Said, Server
 from acetune.annotation.web import Limits
@@ -118,8 +118,6 @@ def _only_model(server: Server) -> str:
 def _listen(server: Server, song: Song) -> Mapping[str, Guess]:
     """Return what the server says about a song, about its middle where it is longer than models hear at once.
 
-    Lyrics are asked for where none are known and somebody sings.
-
     Raises:
         DataError: If it refuses the song, or twice answers with something else than JSON.
     """
@@ -131,7 +129,7 @@ def _listen(server: Server, song: Song) -> Mapping[str, Guess]:
     read = partial(read_description, path=song.track.path)
     description, said = ask(DESCRIBE, "song_tags", _DESCRIBE_TOKENS, read)
     guesses = _marked(description.guesses(None), said)
-    if description.instrumental or song.track.instrumental or song.track.lyrics is not None:
+    if not lyrics_wanted(description, song):
         return guesses
     sung, said = ask(LYRICS, "song_lyrics", _LYRIC_TOKENS, lambda text: sung_guesses(text, song, None))
     return {**guesses, **_marked(sung, said)}

@@ -14,7 +14,8 @@ import re
 import secrets
 import shutil
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from acetune.errors import AcetuneError, CorruptFile, DiskFull, NotWritable, Set
 
 #: Part of the name of everything that is being written.
 DRAFT = ".draft-"
+#: Windows lets nobody replace or delete a file while somebody reads it, which takes moments.
+_PATIENCE_SECONDS = 2.0 if sys.platform == "win32" else 0.0
 _NAME = re.compile(r"[^\W_][\w.-]{0,63}")
 #: Names that Windows keeps for itself, whatever their suffix.
 DEVICE_NAMES = frozenset({"con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10)})
@@ -93,7 +96,7 @@ def draft_file(path: Path) -> Iterator[Path]:
             mode = draft.stat().st_mode
             yield draft
             _flush(draft, mode)
-            os.replace(draft, path)
+            patiently(lambda: os.replace(draft, path))
         finally:
             draft.unlink(missing_ok=True)
 
@@ -130,6 +133,19 @@ def sweep_drafts(folder: Path) -> None:
             shutil.rmtree(draft, ignore_errors=True)
         else:
             draft.unlink(missing_ok=True)
+
+
+def patiently(act: Callable[[], None], seconds: float = _PATIENCE_SECONDS) -> None:
+    """Do something to a file, and again as long as the system refuses it and there is time left."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            act()
+            return
+        except PermissionError:
+            if time.monotonic() >= until:
+                raise
+        time.sleep(0.02)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from acetune.errors import SettingError
-from acetune.files import DRAFT, disk_errors
+from acetune.files import DRAFT, disk_errors, patiently
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def lock(path: Path, code: str) -> Iterator[None]:
         yield
     finally:
         if lock_owner(path) == owner:
-            path.unlink(missing_ok=True)
+            patiently(lambda: path.unlink(missing_ok=True))
 
 
 def lock_owner(path: Path) -> Owner | None:

@@ -187,3 +187,30 @@ def test_a_name_that_some_system_refuses_is_refused(name):
         files.check_name(name, "run")
 
     assert caught.value.code == "files.bad_name"
+
+
+def refusing(times):
+    """An act that the system refuses so often, and how often it was tried."""
+    tries = []
+
+    def act():
+        tries.append(len(tries))
+        if len(tries) <= times:
+            raise PermissionError("somebody reads it")
+
+    return act, tries
+
+
+def test_what_is_refused_for_a_moment_is_done_then():
+    act, tries = refusing(2)
+    files.patiently(act, seconds=5.0)
+
+    assert len(tries) == 3
+
+
+def test_what_stays_refused_is_an_error():
+    act, tries = refusing(10)
+
+    with pytest.raises(PermissionError):
+        files.patiently(act, seconds=0.0)
+    assert len(tries) == 1

@@ -12,7 +12,7 @@ from acetune.data.rows import marks_from_json, marks_to_json, read_value, to_lin
 from acetune.data.settings import INNER
 from acetune.data.track import Mark, Track
 from acetune.events import Json
-from acetune.files import append_line, disk_errors
+from acetune.files import append_line, disk_errors, patiently
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def read_results(folder: Path) -> tuple[Result, ...]:
 def empty(folder: Path) -> None:
     """Remove the journal; its results are in the manifest."""
     with disk_errors(folder):
-        _file(folder).unlink(missing_ok=True)
+        patiently(lambda: _file(folder).unlink(missing_ok=True))
 
 
 def _result(line: bytes) -> Result | None:

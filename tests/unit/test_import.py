@@ -349,6 +349,19 @@ def test_an_import_that_was_stopped_goes_on_and_copies_nothing_twice(tmp_path: P
     assert {file: (tmp_path / "dest" / file).stat().st_mtime_ns for file in whole} == times
 
 
+def test_a_further_import_brings_columns_and_rights_that_were_missing(source: Path, tmp_path: Path) -> None:
+    scan(source)
+    row = json.loads((source / "metadata.jsonl").read_text())
+    import_data(source, tmp_path / "dest")
+    more = {"licence": "CC0", "owner": "Ada", "mood": "sad"}
+    (source / "metadata.jsonl").write_text(json.dumps({**row, **more}))
+    edited = json.loads((tmp_path / "dest/metadata.jsonl").read_text())
+    (tmp_path / "dest/metadata.jsonl").write_text(json.dumps({**edited, "owner": "me"}))
+    track = import_data(source, tmp_path / "dest").manifest.tracks[0]
+
+    assert (track.licence, track.owner, track.extra["mood"]) == ("CC0", "me", "sad")
+
+
 def test_a_data_set_of_acetune_keeps_everything_when_it_is_copied(source: Path, tmp_path: Path) -> None:
     scan(source)
     row = json.loads((source / "metadata.jsonl").read_text())

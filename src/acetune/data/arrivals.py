@@ -21,7 +21,7 @@ from acetune.data.manifest import Manifest
 from acetune.data.names import ORIGINAL_NAME, free_name, safe_stem
 from acetune.data.settings import INNER, DatasetSettings, has_settings, read_settings, write_settings
 from acetune.data.surveying import Song
-from acetune.data.track import DESCRIPTION, Mark, Source, Track
+from acetune.data.track import DEFAULTS, DESCRIPTION, Mark, Source, Track
 from acetune.errors import DataError
 from acetune.events import Job, Progress, StageEnded, StageStarted
 from acetune.files import content_hash, disk_errors, draft_file, sweep_drafts
@@ -133,11 +133,18 @@ def _track(arrival: Arrival, path: str, known: Track | None) -> Track:
     """Return the track of a song under its new name; what the data set's own person said stays."""
     listed = arrival.listed
     if known is not None and listed is not None:
-        for name in DESCRIPTION:
-            mark = listed.provenance.get(name, Mark(Source.USER))
-            known = known.with_value(name, getattr(listed, name), mark)
-    track = arrival.song.on(known or listed, path)
+        listed = _filled(known, listed)
+    track = arrival.song.on(listed or known, path)
     return replace(track, extra=MappingProxyType({ORIGINAL_NAME: arrival.song.file.name, **track.extra}))
+
+
+def _filled(known: Track, listed: Track) -> Track:
+    """Return a track with what another manifest says of it where nobody said anything or a lower source did."""
+    for name in DESCRIPTION:
+        known = known.with_value(name, getattr(listed, name), listed.provenance.get(name, Mark(Source.USER)))
+    missing = [name for name, value in DEFAULTS.items() if value is None and getattr(known, name) is None]
+    extra = MappingProxyType({**listed.extra, **known.extra})
+    return replace(known, **{name: getattr(listed, name) for name in missing}, extra=extra)
 
 
 def _put(source: Path, target: Path, move: bool) -> None:

@@ -36,6 +36,7 @@ from acetune.sections import (
     ModelSection,
     ObjectiveSection,
     OptimSection,
+    PreviewSection,
     ScheduleSection,
 )
 
@@ -91,6 +92,7 @@ class Recipe(Section):
     optim: OptimSection = OptimSection()
     schedule: ScheduleSection = ScheduleSection()
     guard: GuardSection = GuardSection()
+    preview: PreviewSection = PreviewSection()
     compute: ComputeSection = ComputeSection()
     family: SerializeAsAny[FamilySection] = FamilySection()
 

@@ -1,6 +1,6 @@
 """A training run's folder: paths, event stream, control files and lock. Readable at any instant.
 
-recipe.yaml  plan.json  tracks.json  events.jsonl  log.txt  lock  control/{stop,save_now}
+recipe.yaml  plan.json  tracks.json  events.jsonl  log.txt  lock  control/{stop,save_now,preview_now}
 checkpoints/000400/{adapter.safetensors, optimizer.safetensors, state.json}   checkpoints/{last,best}
                (network/ of shards where all weights are trained)
 adapter/  previews/  evaluation/  report.html
@@ -154,7 +154,7 @@ class Run:
         return locks.lock_owner(self.folder / "lock")
 
     def ask(self, what: str) -> None:
-        """Leave a control file, ``stop`` or ``save_now``, for the process that trains."""
+        """Leave a control file, ``stop``, ``save_now`` or ``preview_now``, for the process that trains."""
         files.write_text(self.folder / "control" / what, "")
 
     def asked(self, what: str) -> bool:

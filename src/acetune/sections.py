@@ -146,6 +146,21 @@ class GuardSection(Section):
     )
 
 
+class PreviewSection(Section):
+    """What is played while training."""
+
+    every: int = knob(0, "Steps between previews, which are made of the base model first; 0 for none.", ge=0, free=True)
+    prompts: str | None = knob(
+        None, "Text file with one caption a line; empty takes the prompts of songs, held-out ones first.", free=True
+    )
+    songs: int = knob(2, "Songs whose prompts are taken.", ge=1, le=100, free=True)
+    seeds: int = knob(1, "Pieces of each prompt, with noise of their own.", ge=1, le=100, free=True)
+    seconds: float = knob(20.0, "Length of a piece.", unit="s", ge=1, le=600, free=True)
+    steps: int | None = knob(
+        None, "Sampling steps; empty is what the variant takes, 20 at most.", ge=1, le=1000, free=True, expert=True
+    )
+
+
 class ComputeSection(Section):
     """Where and how it is computed."""
 

@@ -5,8 +5,6 @@ Conditions come from the same code as in training; steps, shift and guidance are
 
 from __future__ import annotations
 
-import json
-import math
 from pathlib import Path
 
 from torch import Tensor
@@ -14,15 +12,13 @@ from torch import Tensor
 from acetune import compute
 from acetune.adapters import attach
 from acetune.adapters.adapter import Adapter
-from acetune.audio import files as audio_files
-from acetune.audio import signal
-from acetune.audio.signal import Samples
 from acetune.errors import WrongAdapter
-from acetune.events import Job, PreviewReady, Progress, StageEnded, StageStarted
+from acetune.events import Job, Json, PreviewReady, Progress, StageEnded, StageStarted
 from acetune.families.adapter_names import read_adapter
 from acetune.families.family import Example, ModelFamily, Prompt
 from acetune.families.variant import Sampling
 from acetune.flow import randomness
+from acetune.generation.pieces import frames_of, write_piece
 from acetune.generation.request import Request, checked, recipe_of, targets_of
 from acetune.generation.sample import sample
 from acetune.recipe import family_of
@@ -58,8 +54,8 @@ def generate(request: Request, *, home: str | Path | None = None, job: Job | Non
     latents = _sample_all(family, request, adapter, job, total)
     codec = family.load_codec(compute.device(request.device))
     for (seed, strength, path), piece in zip(targets, latents, strict=True):
-        audio = signal.peak_normalise(codec.decode(piece))
-        audio_files.write(path, _exact(audio, request.seconds), comment=_mark(request, seed, strength))
+        mark: dict[str, Json] = {"variant": request.variant, "seed": seed, "strength": strength}
+        write_piece(path, codec.decode(piece), request.seconds, mark)
         job.report(PreviewReady(path=str(path), caption=request.caption, strength=strength, seed=seed))
     job.report(StageEnded(stage="generate", result={"files": [str(path) for _, _, path in targets]}))
     return tuple(path for _, _, path in targets)
@@ -104,7 +100,7 @@ def _sample_all(family: ModelFamily, request: Request, adapter: Adapter | None, 
     network = family.load_network(device, compute.dtype(request.dtype, device))
     if adapter is not None:
         attach.attach_trained(network, adapter)
-    frames = math.ceil(request.seconds * family.frames_per_second)
+    frames = frames_of(request.seconds, family.frames_per_second)
     sampling = _sampling(request, family.variant.sampling)
     done: list[Tensor] = []
     for seed in request.seeds:
@@ -131,21 +127,3 @@ class _Steps:
         self.done += 1
         self.job.report(Progress(stage="generate", done=self.done, total=self.total))
         self.job.check_stop("generate")
-
-
-def _exact(audio: Samples, seconds: float) -> Samples:
-    """Cut to the asked length: latents come in whole frames."""
-    return audio[: round(seconds * 48_000)]
-
-
-def _mark(request: Request, seed: int, strength: float) -> str:
-    """Return the machine-readable mark of generated audio; no caption or lyrics, which may be private."""
-    return json.dumps(
-        {
-            "generated_by": "acetune",
-            "ai_generated": True,
-            "variant": request.variant,
-            "seed": seed,
-            "strength": strength,
-        }
-    )

@@ -25,8 +25,8 @@ _SOUNDS = {
     ".opus": "audio/ogg",
     ".m4a": "audio/mp4",
 }
-#: Audio beyond this many bytes is linked and not embedded, so that the page still opens.
-_MOST_SOUND = 60_000_000
+#: Audio beyond this many bytes is linked and not embedded, so that a page has 20 MB at most (base64 takes 4/3).
+_MOST_SOUND = 14_000_000
 _LIBRARIES = ("acetune", "torch", "diffusers", "transformers", "peft", "accelerate")
 
 

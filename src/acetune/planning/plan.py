@@ -19,6 +19,7 @@ from acetune.planning import adapters
 from acetune.planning.crops import ROUNDS, prior_frames
 from acetune.planning.guards import Advice, advise
 from acetune.planning.memory import NetworkSize, training_bytes, training_flops
+from acetune.planning.previews import preview_bytes, preview_seconds
 from acetune.planning.steps import crop_length, run_length, steps_per_epoch, window_length
 from acetune.recipe import Recipe, family_of
 from acetune.sections import WHOLE
@@ -111,9 +112,11 @@ def plan_for(recipe: Recipe, size: NetworkSize, tracks: Sequence[Track], machine
     bytes_per_weight = 4 if wide else 2
     kept = layout.kept_bytes(tokens, recompute=recompute) + (weights * 4 if recipe.adapter.ema else 0)
     memory = training_bytes(size, weights, tokens, weight_bytes=bytes_per_weight, recompute=recompute, kept=kept)
+    memory += preview_bytes(recipe)
     flops = training_flops(size, tokens, _CONDITIONS * recipe.data.batch_size, recompute=recompute, whole=whole)
     rate = compute.step_rate(machine.device)
     seconds = length.steps * recipe.data.accumulation * (flops / rate + _STEP_SECONDS) + _START_SECONDS
+    seconds += preview_seconds(recipe, size, length.steps, rate)
     prior = _prior_seconds(recipe, size, rate)
     units = _units(recipe, size, divided)
     return Plan(

@@ -31,9 +31,11 @@ from acetune.recipe import Recipe, family_of, fixed_differences, save
 from acetune.recipe import resolve as resolve_recipe
 from acetune.run import Run
 from acetune.sections import WHOLE
-from acetune.training import checkpoint, health, starting
+from acetune.training import checkpoint, health, previews, starting
 from acetune.training.checkpoint import State
 from acetune.training.keeper import Keeper
+from acetune.training.names import default_name, free
+from acetune.training.previews import Previews
 from acetune.training.prior import with_prior
 from acetune.training.readings import Reading, Readings
 from acetune.training.session import Session
@@ -81,13 +83,13 @@ def train(
     if on_existing not in ("refuse", "resume", "new"):
         raise SettingError("training.on_existing", value=on_existing)
     workspace = Workspace.at(home)
-    run = Run(workspace.runs / files.check_name(name or _default_name(recipe), "run"))
+    run = Run(workspace.runs / files.check_name(name or default_name(recipe), "run"))
     if run.recipe_file.is_file():
         if on_existing == "resume":
             return _resume(run, recipe, workspace, job or Job())
         if on_existing == "refuse":
             raise SettingError("training.exists", run=run.name)
-        run = Run(_free(run.folder))
+        run = Run(free(run.folder))
     with files.disk_errors(run.folder):
         run.folder.mkdir(parents=True, exist_ok=True)
     return _run(run, recipe, workspace, job or Job())
@@ -131,7 +133,7 @@ def _resume(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainRe
 def _run(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainResult:
     """Train in a run folder from its newest checkpoint on."""
     with run.hold():
-        for request in ("stop", "save_now"):
+        for request in ("stop", "save_now", previews.NOW):
             run.asked(request)  # what an earlier process did not live to see
         job = Job(job.also(run.append_event).report, _stop_of(run, job))
         try:
@@ -179,6 +181,7 @@ def _train(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainRes
         save(recipe, run.recipe_file)
     encoded, _ = encode_set(manifest, recipe, family, Cache(workspace.cache), job)
     encoded = with_prior(encoded, recipe, family, job)
+    pieces = previews.asked(encoded, recipe, family)
     done = found[0].step if found else 0
     job = health.watched(job, [e for e in run.history() if (getattr(e, "step", None) or 0) <= done])
     if found and not checkpoint.is_last(run, found[1]):
@@ -197,7 +200,9 @@ def _train(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainRes
         StageStarted(stage="train", total=session.length.steps, unit="steps", resumed_from=start if again else None)
     )
     keeper.record_base(start)
-    last = _loop(session, keeper, job, start)
+    player = Previews(run, session, pieces, job)
+    player.base(start)
+    last = _loop(session, keeper, player, job, start)
     adapter, verdict = keeper.finish(card, last)
     return TrainResult(run.folder, last, verdict, adapter)
 
@@ -223,7 +228,7 @@ def _restore(run: Run, session: Session, keeper: Keeper, job: Job, found: tuple[
     return state.step
 
 
-def _loop(session: Session, keeper: Keeper, job: Job, start: int) -> int:
+def _loop(session: Session, keeper: Keeper, player: Previews, job: Job, start: int) -> int:
     """Do the steps from ``start`` on; return the step that the run ends with: the last, or the best if that is past."""
     readings = Readings(every=1 if session.device.type == "cpu" else _BLOCK)
     unmoved = health.Unmoved(session.parameters, start, 1.0 if session.facts.kind == WHOLE else 0.0)
@@ -232,7 +237,7 @@ def _loop(session: Session, keeper: Keeper, job: Job, start: int) -> int:
             return keeper.back_to_best(number)
         full = readings.add(_update(session, number, readings, keeper, job))
         step = number + 1
-        stop, due = job.stop_requested(), keeper.is_due(step)
+        stop, due = job.stop_requested(), keeper.is_due(step) or player.is_due(step)
         if full or stop or due:
             _report(session, readings, keeper, job)
         if finding := unmoved.after(step):
@@ -243,6 +248,7 @@ def _loop(session: Session, keeper: Keeper, job: Job, start: int) -> int:
             raise Stopped("training.stopped", run=keeper.run.name, step=step)
         if due:
             keeper.after(step)
+            player.after(step)
             readings.restart()
     return session.length.steps
 
@@ -280,17 +286,3 @@ def _stop_of(run: Run, job: Job) -> Callable[[], bool]:
         return asked
 
     return stop_requested
-
-
-def _default_name(recipe: Recipe) -> str:
-    """Return a run name of data set and variant."""
-    folder = "".join(c if c.isalnum() or c in "._-" else "-" for c in Path(recipe.data.dataset).name).strip("._-")
-    return f"{folder[:40] or 'songs'}-{recipe.model.variant}"
-
-
-def _free(folder: Path) -> Path:
-    """Return the first of folder-2, folder-3, ... that does not exist."""
-    number = 2
-    while (free := folder.with_name(f"{folder.name}-{number}")).exists():
-        number += 1
-    return free

@@ -192,7 +192,8 @@ def test_a_folder_that_does_not_give_the_network_back_is_no_model(recipe: Recipe
 
 
 @pytest.mark.parametrize(
-    ("knob", "value"), [("adapter__rank", 32), ("adapter__dropout", 0.1), ("adapter__targets", "cross")]
+    ("knob", "value"),
+    [("adapter__rank", 32), ("adapter__dropout", 0.1), ("adapter__targets", "cross"), ("adapter__ema", 0.9)],
 )
 def test_knobs_of_adapters_are_refused_by_name(recipe: Recipes, knob: str, value: object) -> None:
     with pytest.raises(SettingError, match=knob.replace("__", ".")):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_SECONDS = 12.0
-
 
 @dataclass(frozen=True)
 class Voice:
@@ -47,6 +45,7 @@ class DemoSong:
         lead: Bars, repeated to the end.
         drums: One bar each of kick, snare, hat.
         beats: Beats in a bar.
+        seconds: About how long it is.
     """
 
     stem: str
@@ -61,14 +60,15 @@ class DemoSong:
     lead: tuple[str, ...]
     drums: tuple[str, str, str]
     beats: int = 4
+    seconds: float = 12.0
 
     def seconds_per_bar(self) -> float:
         """Return the length of a bar."""
         return self.beats * 60 / self.bpm
 
     def bars(self) -> int:
-        """Return how many bars come nearest to 12 s."""
-        return max(1, round(_SECONDS / self.seconds_per_bar()))
+        """Return how many bars come nearest to its length."""
+        return max(1, round(self.seconds / self.seconds_per_bar()))
 
 
 def _falling(count: int, power: float, step: int = 1) -> tuple[float, ...]:

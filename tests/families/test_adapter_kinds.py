@@ -64,8 +64,8 @@ def matrix(layer: nn.Module) -> Tensor:
 
 
 @every_kind
-@pytest.mark.parametrize("targets", ["attention", "attention+mlp", "cross"])
-@pytest.mark.parametrize("rank", [2, 4, 8])
+@pytest.mark.parametrize("targets", ["attention+mlp", "cross"])
+@pytest.mark.parametrize("rank", [2, 8])
 def test_the_planner_counts_the_weights_of_a_kind(
     family: ModelFamily, card: FamilyCard, kind: str, targets: str, rank: int
 ) -> None:

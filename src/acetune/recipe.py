@@ -146,6 +146,11 @@ def _check_whole(recipe: Recipe, usual: Mapping[str, object]) -> None:
             raise SettingError("recipe.not_for_full", knob=f"adapter.{name}", value=value)
 
 
+def changed(recipe: Recipe, changes: Mapping[str, object]) -> Recipe:
+    """Return a recipe with other values of some knobs; errors are those of `resolve`."""
+    return resolve([("recipe", recipe.model_dump(mode="json")), ("change", changes)]).recipe
+
+
 def load(path: Path) -> Recipe:
     """Read recipe.yaml.
 

@@ -101,12 +101,45 @@ def test_recomputation_takes_less_memory_and_more_time():
 
 @pytest.mark.parametrize(
     ("knobs", "free", "warned"),
-    [({}, 40e9, False), ({}, 5e9, True), ({"compute.recompute": True}, 6e9, False), ({}, None, False)],
+    [({}, 40e9, False), ({}, 6e9, True), ({"compute.recompute": True}, 6e9, False), ({}, None, False)],
 )
 def test_too_little_memory_is_said_with_what_helps(knobs, free, warned):
     warnings = sentences(planned(songs(20), machine(free=free), **knobs))
 
     assert [("GB of device memory" in text, "recompute" in text) for text in warnings] == [(True, True)] * warned
+
+
+@pytest.mark.parametrize(
+    ("knobs", "free", "changes"),
+    [
+        ({"data.batch_size": 4}, 9e9, "--data.batch_size 1 --data.accumulation 4"),
+        ({"data.batch_size": 3}, 9e9, "--data.batch_size 1 --data.accumulation 3"),
+        ({}, 6e9, "--compute.recompute true"),
+        ({}, 5e9, "--compute.recompute true --adapter.rank 32 --adapter.alpha 32"),
+        (
+            {"data.crop_seconds": 240.0},
+            4.75e9,
+            "recompute true --adapter.rank 16 --adapter.alpha 16 --data.crop_seconds",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_told_with_the_changes_that_make_it_fit(knobs, free, changes):
+    (warning,) = sentences(planned(songs(20), machine(free=free), **knobs))
+
+    assert changes in warning
+
+
+def test_changes_that_make_it_fit_do(free=5e9):
+    (warning,) = planned(songs(20), machine(free=free)).warnings
+    flags = dict(warning.params)["changes"].removeprefix("--").split(" --")
+
+    assert planned(songs(20), machine(free=free), **dict(flag.split() for flag in flags)).warnings == ()
+
+
+def test_what_never_fits_is_said():
+    (warning,) = sentences(planned(songs(20), machine(free=2e9)))
+
+    assert "no crop is short enough" in warning
 
 
 def test_main_memory_is_not_mistaken_for_device_memory():

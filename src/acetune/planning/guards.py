@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from acetune.compute import Machine
 from acetune.data.track import Track
 from acetune.errors import SettingError
 from acetune.events import Json
@@ -66,20 +65,16 @@ class Advice:
         return {"code": self.code, "params": dict(self.params), "message": self.finding.message()}
 
 
-def advise(
-    recipe: Recipe, tracks: Sequence[Track], length: Length, *, memory: int, machine: Machine, units: int
-) -> tuple[Advice, ...]:
-    """Return what speaks against a training.
+def advise(recipe: Recipe, tracks: Sequence[Track], length: Length, *, units: int) -> tuple[Advice, ...]:
+    """Return what speaks against a training, wherever it runs.
 
     Args:
         recipe: What to train.
         tracks: The songs that are not excluded.
         length: Of the run.
-        memory: Bytes that it takes on an accelerator.
-        machine: Where it runs.
         units: Songs or windows that are held out.
     """
-    return (*_of_the_length(recipe, length), *_of_the_memory(memory, machine), *_of_the_data(tracks, units),
+    return (*_of_the_length(recipe, length), *_of_the_data(tracks, units),
             *_of_the_texts(recipe, tracks), *_of_the_adapter(recipe, len(tracks)))  # fmt: skip
 
 
@@ -90,12 +85,6 @@ def _of_the_length(recipe: Recipe, length: Length) -> Iterator[Advice]:
     memory = 1 / (1 - recipe.optim.beta2)
     if memory > _LONG_MEMORY * length.steps:
         yield Advice.of("plan.long_memory", beta2=recipe.optim.beta2, memory=round(memory), steps=length.steps)
-
-
-def _of_the_memory(memory: int, machine: Machine) -> Iterator[Advice]:
-    """Yield whether the device's memory is too small."""
-    if machine.device != "cpu" and machine.free_bytes is not None and memory > machine.free_bytes:
-        yield Advice.of("plan.memory", need=f"{memory / 1e9:.1f}", free=f"{machine.free_bytes / 1e9:.1f}")
 
 
 def _of_the_data(tracks: Sequence[Track], units: int) -> Iterator[Advice]:

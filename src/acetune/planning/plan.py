@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,11 +17,12 @@ from acetune.errors import DataError, SettingError
 from acetune.events import Json
 from acetune.planning import adapters
 from acetune.planning.crops import ROUNDS, prior_frames
+from acetune.planning.fitting import as_flags, fitting
 from acetune.planning.guards import Advice, advise
 from acetune.planning.memory import NetworkSize, training_bytes, training_flops
 from acetune.planning.previews import preview_bytes, preview_seconds
 from acetune.planning.steps import crop_length, run_length, steps_per_epoch, window_length
-from acetune.recipe import Recipe, family_of
+from acetune.recipe import Recipe, changed, family_of
 from acetune.sections import WHOLE
 
 #: Time of a step that does not depend on its size, and of loading a network, in seconds.
@@ -101,20 +102,11 @@ def plan_for(recipe: Recipe, size: NetworkSize, tracks: Sequence[Track], machine
         raise DataError("plan.no_crops", count=len(tracks))
     music = minutes_of_music(recipe, divided)
     length = run_length(recipe, steps_per_epoch(crops, recipe.data.batch_size, recipe.data.accumulation), music)
-    tokens = max(crops) // size.patch * min(recipe.data.batch_size, len(crops))
     adapters.refuse_two_averages(recipe)
-    card, _ = family_of(recipe.model.variant)
-    layout = adapters.layout(recipe.adapter, card, size)
-    weights = layout.parameters
-    whole = recipe.adapter.kind == WHOLE
-    recompute = recipe.compute.recompute
-    wide = recipe.compute.dtype == "float32" or (recipe.compute.dtype == "auto" and machine.device == "cpu")
-    bytes_per_weight = 4 if wide else 2
-    kept = layout.kept_bytes(tokens, recompute=recompute) + (weights * 4 if recipe.adapter.ema else 0)
-    memory = training_bytes(size, weights, tokens, weight_bytes=bytes_per_weight, recompute=recompute, kept=kept)
-    memory += preview_bytes(recipe)
-    flops = training_flops(size, tokens, _CONDITIONS * recipe.data.batch_size, recompute=recompute, whole=whole)
+    weights = _layout(recipe, size).parameters
+    memory = memory_of(recipe, size, crops, machine)
     rate = compute.step_rate(machine.device)
+    flops = _flops(recipe, size, crops)
     seconds = length.steps * recipe.data.accumulation * (flops / rate + _STEP_SECONDS) + _START_SECONDS
     seconds += preview_seconds(recipe, size, length.steps, rate)
     prior = _prior_seconds(recipe, size, rate)
@@ -131,7 +123,69 @@ def plan_for(recipe: Recipe, size: NetworkSize, tracks: Sequence[Track], machine
         minutes=(seconds + prior) / 60,
         prior=recipe.data.prior,
         prior_minutes=prior / 60,
-        warnings=advise(recipe, tracks, length, memory=memory, machine=machine, units=units),
+        warnings=(
+            *advise(recipe, tracks, length, units=units),
+            *_of_the_memory(recipe, size, divided, machine, memory),
+        ),
+    )
+
+
+def memory_of(recipe: Recipe, size: NetworkSize, crops: Sequence[int], machine: Machine) -> int:
+    """Return the bytes that a training takes on an accelerator.
+
+    Args:
+        recipe: What to train.
+        size: Of the network.
+        crops: Length of every crop of an epoch, in frames.
+        machine: Where it runs.
+    """
+    tokens, layout = _tokens(recipe, size, crops), _layout(recipe, size)
+    recompute = recipe.compute.recompute
+    wide = recipe.compute.dtype == "float32" or (recipe.compute.dtype == "auto" and machine.device == "cpu")
+    kept = layout.kept_bytes(tokens, recompute=recompute) + (layout.parameters * 4 if recipe.adapter.ema else 0)
+    weight_bytes = 4 if wide else 2
+    needed = training_bytes(size, layout.parameters, tokens, weight_bytes=weight_bytes, recompute=recompute, kept=kept)
+    return needed + preview_bytes(recipe)
+
+
+def _of_the_memory(
+    recipe: Recipe, size: NetworkSize, divided: Split, machine: Machine, memory: int
+) -> Iterator[Advice]:
+    """Yield whether the device's memory is too small, and what makes the training fit."""
+    free = machine.free_bytes
+    if machine.device == "cpu" or free is None or memory <= free:
+        return
+
+    def needed(smaller: Recipe) -> int:
+        return memory_of(smaller, size, training_crops(smaller, size, divided), machine)
+
+    changes = fitting(recipe, lambda smaller: needed(smaller) <= free)
+    gigabytes = {"need": f"{memory / 1e9:.1f}", "free": f"{free / 1e9:.1f}"}
+    if changes is None:
+        yield Advice.of("plan.too_big", **gigabytes)
+    else:
+        then = f"{needed(changed(recipe, changes)) / 1e9:.1f}"
+        yield Advice.of("plan.memory", **gigabytes, changes=as_flags(changes), then=then)
+
+
+def _tokens(recipe: Recipe, size: NetworkSize, crops: Sequence[int]) -> int:
+    """Return the tokens of the largest micro-batch."""
+    return max(crops) // size.patch * min(recipe.data.batch_size, len(crops))
+
+
+def _layout(recipe: Recipe, size: NetworkSize) -> adapters.Layout:
+    """Return what is trained."""
+    return adapters.layout(recipe.adapter, family_of(recipe.model.variant)[0], size)
+
+
+def _flops(recipe: Recipe, size: NetworkSize, crops: Sequence[int]) -> float:
+    """Return the operations of the largest micro-batch."""
+    return training_flops(
+        size,
+        _tokens(recipe, size, crops),
+        _CONDITIONS * recipe.data.batch_size,
+        recompute=recipe.compute.recompute,
+        whole=recipe.adapter.kind == WHOLE,
     )
 
 

@@ -60,6 +60,7 @@ class Session:
 
     def __post_init__(self) -> None:
         self.bad = torch.zeros((), device=self.device)
+        self.updating = False  # whether weights are neither those before a step nor those after it
         self._loss_scale = _HALF_SCALE if self.dtype == torch.float16 else 1.0
         self.adaptive = AdaptiveTimes(self.objective, self.device) if self.objective.adaptive else None
         self._rate: Callable[[int, int, int, float], float] = catalog.resolve("schedule", self.recipe.schedule.name)
@@ -143,6 +144,11 @@ class Session:
             first += batch.x0.shape[0]
         return total, torch.cat([losses for losses, _ in found]), torch.cat([times for _, times in found])
 
+    def abandon(self) -> None:
+        """Drop what a step that failed left behind."""
+        self._next = None
+        self.optimizer.zero_grad(set_to_none=True)
+
     def learning_rate(self, number: int) -> float:
         """Return the learning rate of a step counted from 0."""
         knobs = self.recipe.schedule
@@ -158,9 +164,11 @@ class Session:
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate(number)
         self.optimizer.found_inf = self.bad
+        self.updating = True
         self.optimizer.step()
         if isinstance(self.optimizer, Averaged):
             self.optimizer.follow(number)
+        self.updating = False
         self.optimizer.zero_grad(set_to_none=True)
         return norm
 
@@ -244,9 +252,9 @@ def _accelerator(device: torch.device) -> Accelerator:
 
 
 def _name_of(encoded: EncodedSet) -> str:
-    """Return what names songs and texts, whatever device they were encoded on."""
+    """Return what names songs and texts, whatever device they were encoded on and however they are cut."""
     asked = [
-        (p.latents, sorted((form, vars(prompt)) for form, prompt in p.prompts.items()), sorted(p.lyrics))
+        (p.latents, sorted((form, vars(prompt)) for form, prompt in p.prompts.items()), next(iter(p.lyrics)))
         for p in encoded.parts
     ]
     return files.hash_of(sorted(asked, key=str))

@@ -27,8 +27,7 @@ from acetune.errors import (
 from acetune.events import Job, Noticed, StageEnded, StageStarted, StepDone
 from acetune.families.family import ModelFamily
 from acetune.planning.plan import plan_for
-from acetune.recipe import Recipe, family_of, fixed_differences, save
-from acetune.recipe import resolve as resolve_recipe
+from acetune.recipe import Recipe, changed, family_of, fixed_differences, save
 from acetune.run import Run
 from acetune.sections import WHOLE
 from acetune.training import checkpoint, health, previews, starting
@@ -38,6 +37,7 @@ from acetune.training.names import default_name, free
 from acetune.training.previews import Previews
 from acetune.training.prior import with_prior
 from acetune.training.readings import Reading, Readings
+from acetune.training.room import NoRoomError, until_it_fits
 from acetune.training.session import Session
 from acetune.workspace import Workspace
 
@@ -116,10 +116,7 @@ def resume(
     """
     workspace = Workspace.at(home)
     found = Run(workspace.find_run(run))
-    layers: list[tuple[str, Mapping[str, object]]] = [("run", found.recipe.model_dump(mode="json"))]
-    if changes:
-        layers.append(("resume", changes))
-    return _resume(found, resolve_recipe(layers).recipe, workspace, job or Job())
+    return _resume(found, changed(found.recipe, changes or {}), workspace, job or Job())
 
 
 def _resume(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainResult:
@@ -140,7 +137,7 @@ def _run(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainResul
             with compute.threads(recipe.compute.threads), ExitStack() as trackers:
                 for tracker in catalog.names("tracker"):
                     job = job.also(trackers.enter_context(catalog.resolve("tracker", tracker)().opened(run)))
-                return _train(run, recipe, workspace, job)
+                return until_it_fits(lambda chosen: _train(run, chosen, workspace, job), recipe, run, job)
         except AcetuneError as error:
             _record_failure(run, error)
             raise
@@ -254,13 +251,21 @@ def _loop(session: Session, keeper: Keeper, player: Previews, job: Job, start: i
 
 
 def _update(session: Session, number: int, readings: Readings, keeper: Keeper, job: Job) -> Reading:
-    """Do one step; if its songs cannot be read any more, save what is done first."""
+    """Do one step; if its songs cannot be read any more or there is no room for it, save what is done first."""
     try:
         return session.update(number)
     except AcetuneError:
         _report(session, readings, keeper, job)
         keeper.save(number)
         raise
+    except RuntimeError as error:
+        if not compute.is_out_of_memory(error):
+            raise
+        session.abandon()
+        _report(session, readings, keeper, job)
+        if not session.updating:
+            keeper.save(number)
+        raise NoRoomError(number + 1, session.length.steps) from error
 
 
 def _report(session: Session, readings: Readings, keeper: Keeper, job: Job) -> None:

@@ -174,6 +174,12 @@ def load(run: Run, name: str) -> Losses | None:
         raise CorruptFile("files.not_json", path=file, cause=repr(cause)) from cause
 
 
+def forget(run: Run) -> None:
+    """Delete the losses of a run whose crops change; those of the base are measured anew."""
+    for file in run.evaluation.glob("*.json"):
+        file.unlink(missing_ok=True)
+
+
 def event(base: Losses, now: Losses, found: Difference, best: bool) -> Validated:
     """Return what a validation found as an event."""
     mean = sum(now.per_unit()) / len(now.names)

@@ -144,11 +144,6 @@ class Session:
             first += batch.x0.shape[0]
         return total, torch.cat([losses for losses, _ in found]), torch.cat([times for _, times in found])
 
-    def abandon(self) -> None:
-        """Drop what a step that failed left behind."""
-        self._next = None
-        self.optimizer.zero_grad(set_to_none=True)
-
     def learning_rate(self, number: int) -> float:
         """Return the learning rate of a step counted from 0."""
         knobs = self.recipe.schedule

@@ -261,7 +261,6 @@ def _update(session: Session, number: int, readings: Readings, keeper: Keeper, j
     except RuntimeError as error:
         if not compute.is_out_of_memory(error):
             raise
-        session.abandon()
         _report(session, readings, keeper, job)
         if not session.updating:
             keeper.save(number)

@@ -115,6 +115,14 @@ def test_programs_get_the_values_in_the_last_event(songs: Path, capsys: pytest.C
     ]
 
 
+@pytest.mark.parametrize("names", [["--with", "tempo,key"], ["--with", "tempo", "--with", "key"]], ids=" ".join)
+def test_several_are_named_with_commas_or_one_after_the_other(songs: Path, names: list[str]) -> None:
+    main(["annotate", str(songs), *names, "-q"])
+
+    assert known(songs, "bpm") == [84.0, 72.0]
+    assert None not in known(songs, "keyscale")
+
+
 @pytest.mark.parametrize("flag", ["--with", "--annotators"])
 def test_only_those_who_are_named_listen(songs: Path, flag: str) -> None:
     main(["annotate", str(songs), flag, "key", "-q"])

@@ -29,11 +29,12 @@ class Options:
     """What a user may choose."""
 
     wanted: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--with",
             "--annotators",
-            help="Who listens, separated by commas: tempo, meter, key, language, tags, caption, lyrics ...",
+            metavar="NAMES",
+            help="Who listens, with commas or again for more: tempo, meter, key, language, tags, caption, lyrics ...",
             show_default="all that can work here",
         ),
     ] = None
@@ -85,12 +86,12 @@ class Options:
             return None
         endpoint = self.endpoint is not None or self.endpoint_model is not None
         servers = {"lyrics-online": self.online_lyrics, "endpoint": endpoint}
-        asked = [name.strip() for name in self.wanted.split(",") if name.strip()]
+        asked = _parts(self.wanted)
         return tuple(dict.fromkeys([*asked, *(name for name, named in servers.items() if named)]))
 
     def fields(self) -> tuple[str, ...]:
         """Return the fields to find anew."""
-        return tuple(name.strip() for words in self.overwrite or () for name in words.split(",") if name.strip())
+        return _parts(self.overwrite or ())
 
     def setup(self, home: Path | None) -> Setup:
         """Return what annotators may use.
@@ -163,6 +164,11 @@ def _row(found: Found) -> list[str]:
         sure,
         f"{found.annotator} ({found.source})",
     ]
+
+
+def _parts(texts: Sequence[str]) -> tuple[str, ...]:
+    """Return the names in texts with commas."""
+    return tuple(name.strip() for text in texts for name in text.split(",") if name.strip())
 
 
 def _model_ids(texts: Sequence[str]) -> Mapping[str, str]:

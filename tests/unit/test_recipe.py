@@ -58,7 +58,7 @@ def test_an_unknown_variant_is_refused_with_the_nearest():
 
 @pytest.mark.parametrize(("name", "full"), SHORT_NAMES.items())
 def test_a_short_name_means_its_knob(name, full):
-    value = "cpu" if name == "device" else 1
+    value = "text" if name in ("device", "start-from") else 1
 
     assert resolve([("flags", {name: value})]).origins[full] == "flags"
 
@@ -188,7 +188,7 @@ def test_a_saved_recipe_says_what_each_knob_does(tmp_path):
     recipe.save(values({"rank": 12}), tmp_path / "recipe.yaml")
     text = (tmp_path / "recipe.yaml").read_text(encoding="utf-8")
 
-    assert "  rank: 12  # Rank of each weight change (r, dim)." in text
+    assert "  rank: 12  # Rank of each weight change (r, dim); the size of the blocks of oft." in text
     assert "  max_seconds: 240.0  # Songs are encoded up to this length. [s]" in text
 
 
@@ -229,3 +229,11 @@ def test_a_variant_is_found_with_its_family():
     card, variant = recipe.family_of("xl-base")
 
     assert (card.name, variant.name, variant.size.layers) == ("acestep_v15", "xl-base", 32)
+
+
+def test_knobs_of_adapters_are_refused_where_all_weights_are_trained():
+    with pytest.raises(SettingError) as caught:
+        values({"adapter.kind": "full", "adapter.rank": 12})
+
+    assert caught.value.code == "recipe.not_for_full"
+    assert "adapter.rank = 12" in caught.value.message()

@@ -93,6 +93,7 @@ def test_training_with_codes_is_another_one_that_resumes_to_the_bit(recipe: Reci
     assert not same(weights(whole.folder), weights(plain.folder))
 
 
+@pytest.mark.slow
 def test_a_checkpoint_without_codes_is_refused_by_name(recipe: Recipes, home: Path) -> None:
     with pytest.raises(SettingError, match="tiny-comfy has no 5 Hz codes"):
         acetune.encode(recipe(model__variant="tiny-comfy", objective__code_share=0.1), home=home)

@@ -89,6 +89,7 @@ def test_validation_does_not_change_the_training_of_a_model(recipe: Recipes, hom
     assert same(weights(busy.folder), weights(quiet.folder))
 
 
+@pytest.mark.slow
 def test_base_losses_asked_for_later_are_those_of_the_network_as_it_came(
     model: TrainResult, recipe: Recipes, home: Path
 ) -> None:

@@ -65,6 +65,7 @@ def peak(recipe: Recipes, tmp_path: Path, models: Path) -> int:
     return max(kept)
 
 
+@pytest.mark.slow
 def test_a_run_without_room_goes_on_with_smaller_micro_batches_and_learns_the_same(
     recipe: Recipes, home: Path, peak: int
 ) -> None:

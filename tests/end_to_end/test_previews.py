@@ -106,6 +106,7 @@ def test_asking_a_run_without_previews_is_answered(recipe: Recipes, home: Path) 
     assert "preview.off" in {e.code for e in events if isinstance(e, Noticed)}
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_is_heard_as_if_it_had_never_stopped(recipe: Recipes, home: Path) -> None:
     whole = acetune.train(recipe(**PLAYED), name="whole", home=home)
     with pytest.raises(Stopped):

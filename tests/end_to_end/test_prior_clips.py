@@ -38,6 +38,7 @@ def test_a_stop_keeps_the_clips_that_are_made(recipe: Recipes, tmp_path: Path, m
     assert (made(seen), made(events)) == (2, 1)
 
 
+@pytest.mark.slow
 def test_clips_change_the_training_and_are_made_for_all_runs_together(recipe: Recipes, home: Path) -> None:
     chosen = recipe(data__prior=2, data__prior_share=0.5)
     with_clips = acetune.train(chosen, name="clips", home=home)

@@ -105,6 +105,7 @@ def test_a_missing_or_broken_start_is_refused(recipe: Recipes, home: Path, first
         acetune.train(recipe(adapter__start=str(tmp_path / "cut.safetensors")), name="run", home=home)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_without_the_file_it_started_from(
     recipe: Recipes, home: Path, first: Path, tmp_path: Path
 ) -> None:

@@ -48,6 +48,7 @@ def test_every_combination_is_trained_and_the_best_is_first(recipe: Recipes, hom
     assert same_again == tried
 
 
+@pytest.mark.slow
 def test_a_training_that_diverges_is_a_result(recipe: Recipes, tmp_path: Path) -> None:
     home, common = tmp_path / "home", recipe(schedule__steps=12, guard__validate_every=0)
     acetune.encode(common, home=home)

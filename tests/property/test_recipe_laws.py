@@ -23,9 +23,10 @@ def values_of(knob):
     """Return a strategy of what a knob accepts."""
     kind = knob.kind
     low, high = kind.get("minimum", kind.get("exclusiveMinimum")), kind.get("maximum", kind.get("exclusiveMaximum"))
+    named = sorted({*kind.get("enum", ())} - {EXCLUSIVE})
     found = {
         "boolean": lambda: st.booleans(),
-        "string": lambda: st.sampled_from(sorted({*kind["enum"]} - {EXCLUSIVE})) if "enum" in kind else st.text(max_size=30),
+        "string": lambda: st.sampled_from(named) if named else st.text(max_size=30),
         "integer": lambda: st.integers(low, high),
         "number": lambda: st.floats(
             low, high, allow_nan=False, allow_infinity=False,

@@ -248,6 +248,18 @@ def test_a_persons_value_is_not_found_anew_even_where_asked_for(folder):
     assert tracks(folder)["night_bus"].bpm == 42
 
 
+def test_a_value_that_cannot_be_read_stays_until_it_is_asked_for_anew(folder):
+    edit(folder, "night_bus", bpm="fast")
+    listen(folder)
+
+    assert tracks(folder)["night_bus"].bpm is None
+    assert tracks(folder)["night_bus"].extra["bpm"] == "fast"
+
+    listen(folder, overwrite=("bpm",))
+
+    assert tracks(folder)["night_bus"].bpm is not None
+
+
 def test_a_track_that_cannot_be_read_is_listed_with_its_reason_and_the_others_are_done(folder):
     (folder / "night_bus.wav").unlink()
     (folder / "night_bus.wav").write_text("words")

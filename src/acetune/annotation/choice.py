@@ -101,9 +101,11 @@ def _wants(
         field = "lyrics"  # times belong to the lines of the same source
     if field in found:
         return annotator.source > found[field]
-    said = track.source_of(field)
     if overwrite is None:
         return True
+    if field in track.extra and field not in overwrite:
+        return False  # what somebody wrote there cannot be read; the check of the data set says so
+    said = track.source_of(field)
     if field == "instrumental" and _somebody_sings(track, annotator, overwrite):
         return False
     if said is not None:

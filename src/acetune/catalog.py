@@ -24,6 +24,7 @@ VERBS = {
     "export": "acetune.formats.export:export",
     "plan": "acetune.planning.plan:plan",
     "report": "acetune.monitor.report:report",
+    "compare": "acetune.monitor.comparing:compare",
     "quickstart": "acetune.quickstart:quickstart",
     "doctor": "acetune.doctor:doctor",
 }

@@ -36,6 +36,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "generate": results.generate,
     "export": results.export,
     "report": results.report,
+    "compare": results.compare,
     "tensorboard": runs.tensorboard,
     "doctor": diagnose.doctor,
 }

@@ -30,6 +30,7 @@ EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
         "acetune train -c recipe.yaml --on-existing resume --name my-style",
     ),
     "resume": ("acetune resume my-style", "acetune resume my-style --steps 3000"),
+    "compare": ("acetune compare mystyle mystyle-2", "acetune compare sweep-1 sweep-2 sweep-3 --json"),
     "sweep": (
         "acetune sweep ./my_songs --model turbo --over lr=1e-4,3e-4 --over rank=16,64 --steps 500",
         "acetune sweep -c recipe.yaml --over objective.timesteps=auto,adaptive --name times",

@@ -1,15 +1,19 @@
-"""Commands that use what was trained: generate, export, report."""
+"""Commands that use what was trained: generate, export, report, compare."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from acetune.catalog import resolve
 from acetune.cli.arguments import RunName, text_or_file
-from acetune.cli.session import session_of
+from acetune.cli.session import Session, pretty, session_of
+from acetune.cli.tables import align, held_out
+
+if TYPE_CHECKING:
+    from acetune.monitor.comparing import Compared, Comparison, Pair
 
 _AUTO = "else what the variant wants"
 
@@ -103,3 +107,41 @@ def report(context: typer.Context, run: RunName) -> None:
     session = session_of(context)
     path = resolve("verb", "report")(run, home=session.home, language=session.options.language)
     session.finish({"path": path}, str(path))
+
+
+def compare(
+    context: typer.Context,
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN RUN ...", help="Names or folders of runs.", show_default=False)
+    ],
+) -> None:
+    """Compare trainings: verdicts, the knobs that differ, and which is better on the same held-out music.
+
+    Runs are compared song by song where they held out the same music and began with the same base model.
+    """
+    session = session_of(context)
+    found: Comparison = resolve("verb", "compare")(runs, home=session.home)
+    heads = [session.words(f"column_{name}") for name in ("run", "state", "step", "verdict", "difference", "interval")]
+    lines = align(heads, [_compared_row(run) for run in found.runs])
+    if found.knobs:
+        knobs = [[knob, *map(pretty, values)] for knob, values in found.knobs.items()]
+        lines += ["", *align([session.words("column_knob"), *(run.run for run in found.runs)], knobs)]
+    lines += (
+        ["", *(_pair_line(session, pair) for pair in found.pairs)] if found.pairs else ["", session.words("no_pair")]
+    )
+    session.finish(vars(found), *lines)
+
+
+def _compared_row(run: Compared) -> list[str]:
+    """Return a run as a row for people."""
+    verdict = run.verdict
+    differences = held_out(verdict.difference, verdict.low, verdict.high)
+    return [run.run, run.state, str(run.steps), verdict.verdict, *differences]
+
+
+def _pair_line(session: Session, pair: Pair) -> str:
+    """Return which of two runs is better, in a sentence."""
+    return session.words(
+        "pair", first=pair.first, second=pair.second, difference=f"{pair.difference:+.4f}", better=pair.better,
+        units=pair.units,
+    )  # fmt: skip

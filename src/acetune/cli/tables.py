@@ -33,3 +33,9 @@ def shortened(text: str, columns: int) -> str:
 def _pad(text: str, columns: int) -> str:
     """Return a text filled up with spaces."""
     return text + " " * (columns - width(text))
+
+
+def held_out(difference: float | None, low: float | None, high: float | None) -> list[str]:
+    """Return a held-out difference and its interval as two cells; empty where they are not known."""
+    interval = "" if low is None or high is None else f"{low:+.4f} .. {high:+.4f}"
+    return ["" if difference is None else f"{difference:+.4f}", interval]

@@ -11,7 +11,7 @@ import typer
 from acetune.catalog import resolve
 from acetune.cli.arguments import Config, Dataset, Name, RunName
 from acetune.cli.session import Session, session_of
-from acetune.cli.tables import align
+from acetune.cli.tables import align, held_out
 from acetune.errors import SettingError
 from acetune.monitor.lines import amount, clock
 
@@ -136,9 +136,7 @@ def values_to_try(over: Sequence[str]) -> dict[str, list[object]]:
 
 def _tried_row(row: Tried) -> list[str]:
     """Return a combination as a row for people."""
-    difference = "" if row.difference is None else f"{row.difference:+.4f}"
-    interval = "" if row.low is None or row.high is None else f"{row.low:+.4f} .. {row.high:+.4f}"
-    return [row.run, row.state, row.verdict, difference, interval]
+    return [row.run, row.state, row.verdict, *held_out(row.difference, row.low, row.high)]
 
 
 def _planned(session: Session, recipe: Recipe) -> Plan:

@@ -108,3 +108,13 @@ def test_the_annotator_takes_any_rate(tmp_path):
 
 def test_the_annotator_says_nothing_about_silence(tmp_path):
     assert listened(tmp_path, np.zeros(4 * RATE, np.float32)) == {}
+
+
+def test_a_key_that_is_a_guess_is_marked(tmp_path):
+    one_tone = np.sin(2 * np.pi * 220 * np.arange(10 * RATE) / RATE).astype(np.float32)
+
+    assert listened(tmp_path, one_tone)["keyscale"].notice == "annotation.unsure_key"
+
+
+def test_a_clear_key_is_not(tmp_path):
+    assert listened(tmp_path, progression("C major"))["keyscale"].notice is None

@@ -51,6 +51,7 @@ def test_a_mistyped_name_is_refused_before_encoding_and_leaves_the_name_free(
     assert acetune.train(recipe(schedule__steps=1), name="run", home=home).folder.name == "run"
 
 
+@pytest.mark.slow
 def test_pruning_the_cache_under_a_training_saves_what_is_done(recipe: Recipes, tmp_path: Path, models: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()

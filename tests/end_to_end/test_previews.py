@@ -18,7 +18,10 @@ from acetune.run import Run
 PLAYED = {"preview__every": 3, "preview__seconds": 1.0, "preview__steps": 1}
 
 
-@pytest.mark.parametrize("changes", [{}, {"optim__name": "prodigy-schedule-free", "optim__lr": 1.0}])
+@pytest.mark.parametrize(
+    "changes",
+    [{}, pytest.param({"optim__name": "prodigy-schedule-free", "optim__lr": 1.0}, marks=pytest.mark.slow)],
+)
 def test_previews_do_not_change_the_training(recipe: Recipes, home: Path, changes: dict[str, object]) -> None:
     changes = {**changes, "adapter__dropout": 0.1, "schedule__steps": 4, "guard__validate_every": 0}
     played = acetune.train(recipe(**PLAYED, **changes), name="played", home=home)

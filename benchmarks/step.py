@@ -21,9 +21,10 @@ from acetune.adapters import attach
 from acetune.data.manifest import Manifest
 from acetune.data.settings import DatasetSettings
 from acetune.data.track import Track
+from acetune.data.wordings import MAIN
 from acetune.encoding.cache import Cache
 from acetune.encoding.encode import EncodedSet
-from acetune.encoding.parts import TrackParts
+from acetune.encoding.parts import TrackParts, prompt_of
 from acetune.events import Job
 from acetune.families.acestep_v15.family import AceStepV15
 from acetune.families.acestep_v15.layouts import open_weights
@@ -57,8 +58,8 @@ class Stock(AceStepV15):
 
     def predict(self, network: nn.Module, batch: Batch, x_t: Tensor, t: Tensor, dropped: Tensor) -> Tensor:
         """Return the velocity; a batch of one needs no mask and no condition dropout here."""
-        silence = batch.conditions["silence"].expand(x_t.shape[0], -1, -1)
-        context = torch.cat([silence, torch.ones_like(silence)], dim=-1)
+        rough = batch.conditions["context"].expand(x_t.shape[0], -1, -1)
+        context = torch.cat([rough, torch.ones_like(rough)], dim=-1)
         return network(x_t, t, t, batch.conditions["tokens"], context, return_dict=False)[0]
 
 
@@ -83,7 +84,8 @@ def one_song(size: NetworkSize, tokens: int, folder: Path) -> EncodedSet:
         tensors = {name: randomness.normal(shape, 0, f"{kind} {name}").abs() for name, shape in shapes.items()}
         cache.write(kind, kind, tensors)
     track = Track(path="song.flac", seconds=frames / size.frames_per_second)
-    song = TrackParts(track, {}, "latents", {"caption": "text"}, "lyrics")
+    prompts = {MAIN: prompt_of(track, "", track.seconds)}
+    song = TrackParts(track, prompts, "latents", {MAIN: "text"}, {"": "lyrics"})
     return EncodedSet(Manifest(folder, (track,), DatasetSettings("benchmark")), (song,), "constants", cache)
 
 

@@ -84,7 +84,8 @@ def newest(run: Run) -> tuple[State, Path] | None:
     """Return the newest checkpoint that can be read, sweeping up what a killed process left."""
     if not run.checkpoints.is_dir():
         return None
-    files.sweep_drafts(run.checkpoints)
+    for place in (run.checkpoints, run.adapters, run.previews, run.evaluation):
+        files.sweep_drafts(place)
     for folder in reversed(_folders(run)):
         try:
             trained.check(folder)

@@ -136,6 +136,13 @@ def test_changes_that_make_it_fit_do(free=5e9):
     assert planned(songs(20), machine(free=free), **dict(flag.split() for flag in flags)).warnings == ()
 
 
+@pytest.mark.parametrize(("rank", "proposed"), [(64, True), (65, False)])
+def test_a_rank_is_halved_only_where_its_half_is_whole(rank, proposed):
+    (warning,) = sentences(planned(songs(20), machine(free=4.7e9), **{"adapter.rank": rank}))
+
+    assert ("--adapter.rank" in warning) == proposed
+
+
 def test_what_never_fits_is_said():
     (warning,) = sentences(planned(songs(20), machine(free=2e9)))
 

@@ -34,3 +34,7 @@ def test_the_tracks_own_trigger_is_taken_out():
 def test_where_the_caption_is_what_shall_change_a_clip_is_a_general_one(text, trigger):
     assert prior_caption(track(caption=text), trigger, 3) == (GENERAL[3], False)
     assert prior_caption(track(caption=text), trigger, 3 + len(GENERAL)) == (GENERAL[3], False)
+
+
+def test_an_empty_trigger_of_a_track_stands_for_none():
+    assert prior_caption(track(caption="zx, piano", trigger=""), "zx", 3) == (GENERAL[3], False)

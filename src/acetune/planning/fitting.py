@@ -64,7 +64,7 @@ def _recomputation(recipe: Recipe) -> Changes | None:
 def _rank(recipe: Recipe) -> Changes | None:
     """Return half the rank at the same scale."""
     adapter = recipe.adapter
-    if adapter.kind == WHOLE or adapter.rank < 2 * _LOWEST_RANK:
+    if adapter.kind == WHOLE or adapter.rank < 2 * _LOWEST_RANK or adapter.rank % 2:
         return None
     return MappingProxyType({"adapter.rank": adapter.rank // 2, "adapter.alpha": adapter.alpha / 2})
 

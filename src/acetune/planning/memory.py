@@ -95,9 +95,20 @@ def training_flops(size: NetworkSize, tokens: int, conditions: int, *, recompute
         recompute: Whether activations are recomputed.
         whole: Whether all weights are trained: their gradients are as much work as those of the activations.
     """
+    linear, attention = _forward(size, tokens, conditions)
+    forward = linear + attention
+    return forward + linear * (2 if whole else 1) + 2.5 * attention + (forward if recompute else 0)
+
+
+def forward_flops(size: NetworkSize, tokens: int, conditions: int) -> float:
+    """Return the floating point operations of one forward pass (arguments as `training_flops`)."""
+    return sum(_forward(size, tokens, conditions))
+
+
+def _forward(size: NetworkSize, tokens: int, conditions: int) -> tuple[float, float]:
+    """Return the operations of the linear layers and of attention in one forward pass."""
     d, q, kv = size.hidden, size.heads * size.head_dim, size.kv_heads * size.head_dim
     per_token = sum(i * o for i, o in size.linears) - 2 * d * kv
     linear = size.layers * (tokens * 2 * per_token + conditions * 4 * d * kv)
     attention = size.layers * 4 * tokens * q * (tokens / 2 + min(tokens, 257) / 2 + conditions)
-    forward = linear + attention
-    return forward + linear * (2 if whole else 1) + 2.5 * attention + (forward if recompute else 0)
+    return linear, attention

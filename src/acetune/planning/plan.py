@@ -21,14 +21,13 @@ from acetune.planning.fitting import as_flags, fitting
 from acetune.planning.guards import Advice, advise
 from acetune.planning.memory import NetworkSize, training_bytes, training_flops
 from acetune.planning.previews import preview_bytes, preview_seconds
+from acetune.planning.sampling import CONDITIONS, STEP_SECONDS, sampling_seconds
 from acetune.planning.steps import crop_length, run_length, steps_per_epoch, window_length
 from acetune.recipe import Recipe, changed, family_of
 from acetune.sections import WHOLE
 
-#: Time of a step that does not depend on its size, and of loading a network, in seconds.
-_STEP_SECONDS, _START_SECONDS = 0.02, 15.0
-#: Condition tokens of a usual song: lyrics and caption.
-_CONDITIONS = 500
+#: Time of loading a network, in seconds.
+_START_SECONDS = 15.0
 #: Condition tokens of a usual caption.
 _CAPTION = 100
 
@@ -107,7 +106,7 @@ def plan_for(recipe: Recipe, size: NetworkSize, tracks: Sequence[Track], machine
     memory = memory_of(recipe, size, crops, machine)
     rate = compute.step_rate(machine.device)
     flops = _flops(recipe, size, crops)
-    seconds = length.steps * recipe.data.accumulation * (flops / rate + _STEP_SECONDS) + _START_SECONDS
+    seconds = length.steps * recipe.data.accumulation * (flops / rate + STEP_SECONDS) + _START_SECONDS
     seconds += preview_seconds(recipe, size, length.steps, rate)
     prior = _prior_seconds(recipe, size, rate)
     units = _units(recipe, size, divided)
@@ -183,7 +182,7 @@ def _flops(recipe: Recipe, size: NetworkSize, crops: Sequence[int]) -> float:
     return training_flops(
         size,
         _tokens(recipe, size, crops),
-        _CONDITIONS * recipe.data.batch_size,
+        CONDITIONS * recipe.data.batch_size,
         recompute=recipe.compute.recompute,
         whole=recipe.adapter.kind == WHOLE,
     )
@@ -222,12 +221,10 @@ def _units(recipe: Recipe, size: NetworkSize, divided: Split) -> int:
 
 
 def _prior_seconds(recipe: Recipe, size: NetworkSize, rate: float) -> float:
-    """Return how long it takes to make the clips of the base network; with guidance it is asked twice a step."""
-    sampling = family_of(recipe.model.variant)[1].sampling
-    tokens = prior_frames(recipe.data, size.frames_per_second, size.patch) // size.patch
-    with_forward, without = (training_flops(size, tokens, _CONDITIONS, recompute=again) for again in (True, False))
-    asked: int = sampling.steps * (2 if sampling.guidance != 1 else 1)
-    return recipe.data.prior * asked * ((with_forward - without) / rate + _STEP_SECONDS)
+    """Return how long it takes to make the clips of the base network."""
+    steps = family_of(recipe.model.variant)[1].sampling.steps
+    frames = prior_frames(recipe.data, size.frames_per_second, size.patch)
+    return recipe.data.prior * sampling_seconds(recipe, size, frames, steps, rate)
 
 
 def _disk_bytes(recipe: Recipe, size: NetworkSize, tracks: Sequence[Track], weights: int) -> int:
@@ -235,7 +232,7 @@ def _disk_bytes(recipe: Recipe, size: NetworkSize, tracks: Sequence[Track], weig
     frames = sum(song_frames(t, recipe, size) for t in tracks)
     tokens = sum(_condition_tokens(track, recipe) for track in tracks)
     frames += recipe.data.prior * prior_frames(recipe.data, size.frames_per_second, size.patch)
-    tokens += recipe.data.prior * _CONDITIONS
+    tokens += recipe.data.prior * CONDITIONS
     encoded = frames * size.channels * 2 * 4 + tokens * size.condition_width * 4
     return encoded + (recipe.guard.keep_last + 2) * weights * (16 if recipe.adapter.ema else 12) + 4 * weights * 2
 
@@ -244,4 +241,4 @@ def _condition_tokens(track: Track, recipe: Recipe) -> int:
     """Return about how many condition tokens are encoded for a track: texts, lyrics, and the lyrics of its crops."""
     varied = bool(track.tags) and (recipe.data.tag_shuffle or recipe.data.tag_dropout > 0)
     cut = recipe.data.cut_lyrics and has_times(track)
-    return 2 * _CONDITIONS + varied * VARIANTS * _CAPTION + cut * ROUNDS * _CONDITIONS
+    return 2 * CONDITIONS + varied * VARIANTS * _CAPTION + cut * ROUNDS * CONDITIONS

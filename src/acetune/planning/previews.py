@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from acetune.planning.memory import NetworkSize, training_flops
+from acetune.planning.memory import NetworkSize
+from acetune.planning.sampling import sampling_seconds
 from acetune.recipe import Recipe, family_of
 
 #: Sampling steps of a preview where nobody says otherwise: variants that take more are heard well enough with these.
 _MOST_STEPS: Final = 20
 #: The codec's weights in float32 (168 million) and what it keeps while it decodes a chunk (reckoned, not measured).
 CODEC_BYTES: Final = 168_000_000 * 4 + 1_100_000_000
-#: Time to load the codec and to decode a piece, and of one sampling step beside its arithmetic.
-_PIECE_SECONDS, _STEP_SECONDS = 2.0, 0.02
-#: Condition tokens of a usual prompt.
-_CONDITIONS = 500
+#: Time to load the codec and to decode a piece.
+_PIECE_SECONDS: Final = 2.0
 
 
 def preview_steps(recipe: Recipe, usual: int) -> int:
@@ -39,9 +38,7 @@ def preview_seconds(recipe: Recipe, size: NetworkSize, steps: int, rate: float) 
     knobs = recipe.preview
     if not knobs.every:
         return 0.0
-    sampling = family_of(recipe.model.variant)[1].sampling
-    tokens = int(knobs.seconds * size.frames_per_second) // size.patch
-    with_forward, without = (training_flops(size, tokens, _CONDITIONS, recompute=again) for again in (True, False))
-    asked: int = preview_steps(recipe, sampling.steps) * (2 if sampling.guidance != 1 else 1)
+    asked = preview_steps(recipe, family_of(recipe.model.variant)[1].sampling.steps)
+    frames = int(knobs.seconds * size.frames_per_second)
     pieces = knobs.songs * knobs.seeds * (steps // knobs.every + 1)
-    return pieces * (asked * ((with_forward - without) / rate + _STEP_SECONDS) + _PIECE_SECONDS)
+    return pieces * (sampling_seconds(recipe, size, frames, asked, rate) + _PIECE_SECONDS)

@@ -16,6 +16,7 @@ from typing import Final
 import torch
 
 from acetune import compute, files
+from acetune.data.captions import trigger_of
 from acetune.data.lyric_windows import lyrics_between
 from acetune.data.split import split
 from acetune.data.track import Track
@@ -70,7 +71,7 @@ def with_prior(encoded: EncodedSet, recipe: Recipe, family: ModelFamily, job: Jo
 def prior_caption(track: Track, trigger: str | None, number: int) -> tuple[str, bool]:
     """Return what a clip is asked for with, and whether it is the track's own caption without the trigger."""
     text = track.caption or ", ".join(track.tags or ()) or track.genre or ""
-    trigger = track.trigger or trigger
+    trigger = trigger_of(track, trigger)
     if trigger:
         bare = re.sub(rf"(?<!\w){re.escape(trigger)}(?!\w)", " ", text, flags=re.IGNORECASE)
         bare = ", ".join(part for part in (" ".join(piece.split()) for piece in bare.split(",")) if part)

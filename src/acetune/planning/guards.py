@@ -23,7 +23,7 @@ USUAL_RATES: Final = MappingProxyType(
     {
         "adamw": (1e-5, 2e-3),
         "adamw-8bit": (1e-5, 2e-3),
-        "adafactor": (1e-5, 1e-2),
+        "adafactor": (1e-5, 2e-3),
         "lion": (1e-6, 3e-4),
         "muon": (1e-5, 1e-2),
         "prodigy": (0.1, 3.0),

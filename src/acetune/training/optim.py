@@ -15,6 +15,8 @@ from acetune.training.updater import ScheduleFree, Updater, Waiting
 
 #: Warm restarts of a run that asks for them.
 _CYCLES: Final = 4
+#: Least size that Adafactor takes weights to have (eps2 of its paper, 1e-3 there): those of networks are below it.
+_ANY_SIZE: Final = 1.0
 
 
 def adamw(parameters: Iterable[nn.Parameter], knobs: OptimSection) -> Updater:
@@ -47,8 +49,13 @@ def adamw_8bit(parameters: Iterable[nn.Parameter], knobs: OptimSection) -> Updat
 
 
 def adafactor(parameters: Iterable[nn.Parameter], knobs: OptimSection) -> Updater:
-    """Return Adafactor (arXiv:1804.04235): rows and columns of the second moment in place of all of it."""
-    made = torch.optim.Adafactor(list(parameters), lr=knobs.lr, weight_decay=knobs.weight_decay)
+    """Return Adafactor (arXiv:1804.04235): rows and columns of the second moment in place of all of it.
+
+    Its steps are as large as the rate. By default they would be that times the size of the weights, and the half of an
+    adapter that begins at zero would hardly move.
+    """
+    size = (None, _ANY_SIZE)
+    made = torch.optim.Adafactor(list(parameters), lr=knobs.lr, eps=size, weight_decay=knobs.weight_decay)
     return Waiting([made])
 
 

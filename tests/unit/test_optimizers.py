@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from acetune import catalog
-from acetune.planning.guards import USUAL_RATES
+from acetune.planning.optimizers import USUAL_RATES
 from acetune.sections import OptimSection
 
 

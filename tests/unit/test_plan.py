@@ -235,6 +235,62 @@ def test_usual_knobs_are_not(knobs):
 
 
 @pytest.mark.parametrize(
+    ("knobs", "said"),
+    [
+        (
+            {"optim.name": "adafactor", "optim.beta2": 0.9},
+            "optim.beta2 = 0.9 does nothing with optim.name = adafactor.",
+        ),
+        ({"optim.name": "adafactor"}, None),
+        ({"optim.name": "muon", "optim.beta1": 0.5}, "optim.beta1 = 0.5 does nothing with optim.name = muon."),
+        ({"optim.name": "lion", "optim.beta2": 0.995}, "optim.beta2 = 0.995 does nothing with optim.name = lion."),
+        ({"optim.name": "lion", "optim.beta2": 0.95}, None),
+        ({"adapter.kind": "oft", "alpha": 3.0}, "adapter.alpha = 3.0 does nothing with adapter.kind = oft."),
+        ({"objective.timestep_sd": 2.0}, "objective.timestep_sd = 2.0 does nothing with objective.timesteps = auto."),
+        ({"objective.timestep_sd": 2.0, "model.variant": "base"}, None),
+        (
+            {"objective.min_snr_gamma": 3.0},
+            "objective.min_snr_gamma = 3.0 does nothing with objective.weighting = none.",
+        ),
+        ({"objective.min_snr_gamma": 3.0, "objective.weighting": "min_snr"}, None),
+        (
+            {"schedule.final": 0.2, "schedule.name": "constant"},
+            "schedule.final = 0.2 does nothing with schedule.name = constant.",
+        ),
+        ({"data.prior_share": 0.5}, "data.prior_share = 0.5 does nothing with data.prior = 0."),
+        ({"data.prior_share": 0.5, "data.prior": 4}, None),
+        (
+            {"guard.patience": 3, "guard.validate_every": 0},
+            "guard.patience = 3 does nothing with guard.validate_every = 0.",
+        ),
+        ({"guard.patience": 3, "data.holdout": 0}, "guard.patience = 3 does nothing with data.holdout = 0.0."),
+        ({"guard.patience": 3}, None),
+    ],
+)
+def test_a_knob_that_somebody_set_and_that_does_nothing_is_said(knobs, said):
+    made = planned(songs(20), **{"lr": 1e-4, **knobs})
+
+    assert [a.finding.message() for a in made.warnings if a.code == "plan.unused"] == ([said] if said else [])
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("adamw", [1000]), ("lion", [100]), ("prodigy-schedule-free", [100]), ("adafactor", []), ("muon", [])],
+)
+def test_a_memory_longer_than_the_run_is_that_of_the_optimizer(name, said):
+    made = planned(songs(20), **{"optim.name": name, "steps": 9})
+
+    assert [dict(advice.params)["memory"] for advice in made.warnings if advice.code == "plan.long_memory"] == said
+
+
+def test_an_average_that_weighs_nothing_is_refused():
+    with pytest.raises(SettingError, match="weighs its average by optim.beta1") as refused:
+        planned(songs(20), **{"optim.name": "prodigy-schedule-free", "optim.beta1": 0})
+
+    assert "--optim.beta1 0.9" in refused.value.remedy()
+
+
+@pytest.mark.parametrize(
     ("knobs", "values", "said"),
     [
         ({"data.genre_share": 0.1}, {}, "data.genre_share is 0.1, and no track has genre."),

@@ -9,7 +9,6 @@ from typing import Protocol
 from acetune import catalog
 from acetune.errors import SettingError
 from acetune.planning.memory import NetworkSize
-from acetune.recipe import Recipe
 from acetune.sections import WHOLE, AdapterSection
 
 #: Knobs that only some kinds have, and the attribute of a kind that says so.
@@ -99,12 +98,6 @@ def layout(knobs: AdapterSection, card: Card, size: NetworkSize) -> Layout:
     if knobs.kind == "oft":
         _refuse_odd_blocks(knobs.rank, sizes)
     return Layout(knobs, size.layers, {name: Layer(*shape, ranks[name]) for name, shape in sizes.items()})
-
-
-def refuse_two_averages(recipe: Recipe) -> None:
-    """Raise SettingError for a running average of weights that the optimizer averages itself."""
-    if recipe.adapter.ema and recipe.optim.name == "prodigy-schedule-free":
-        raise SettingError("adapter.two_averages", optimizer=recipe.optim.name)
 
 
 def _entries(pattern: str) -> list[tuple[str, int]]:

@@ -10,26 +10,15 @@ from typing import Final
 from acetune.data.track import Track
 from acetune.errors import SettingError
 from acetune.events import Json
+from acetune.planning.optimizers import UNREAD, USUAL_RATES, second_memory
 from acetune.planning.steps import Length
+from acetune.planning.unused import unused
 from acetune.recipe import Recipe
 from acetune.sections import WHOLE
 
 #: Fewest units for which an interval is given.
 MIN_UNITS = 4
 
-#: Learning rates that people report good results with, by optimizer. Lion's are a third to a tenth of AdamW's
-#: (arXiv:2302.06675); Prodigy's is a factor of the step that it finds (arXiv:2306.06101).
-USUAL_RATES: Final = MappingProxyType(
-    {
-        "adamw": (1e-5, 2e-3),
-        "adamw-8bit": (1e-5, 2e-3),
-        "adafactor": (1e-5, 2e-3),
-        "lion": (1e-6, 3e-4),
-        "muon": (1e-5, 1e-2),
-        "prodigy": (0.1, 3.0),
-        "prodigy-schedule-free": (0.1, 3.0),
-    }
-)
 #: Scales alpha / rank outside these act as another learning rate, and as another strength in careless programs.
 _USUAL_SCALE: Final = (0.1, 8.0)
 #: A moment that remembers this many runs has hardly left its first gradient.
@@ -74,17 +63,21 @@ def advise(recipe: Recipe, tracks: Sequence[Track], length: Length, *, units: in
         length: Of the run.
         units: Songs or windows that are held out.
     """
+    idle = (
+        Advice.of("plan.unused", knob=k, value=str(value), because=why) for k, value, why in unused(recipe, units=units)
+    )
     return (*_of_the_length(recipe, length), *_of_the_data(tracks, units),
-            *_of_the_texts(recipe, tracks), *_of_the_adapter(recipe, len(tracks)))  # fmt: skip
+            *_of_the_texts(recipe, tracks), *_of_the_adapter(recipe, len(tracks)), *idle)  # fmt: skip
 
 
 def _of_the_length(recipe: Recipe, length: Length) -> Iterator[Advice]:
     """Yield what the number of steps speaks against."""
     if length.warmup >= length.steps:
         yield Advice.of("plan.long_warmup", warmup=length.warmup, steps=length.steps)
-    memory = 1 / (1 - recipe.optim.beta2)
+    beta2 = second_memory(recipe.optim)
+    memory = 0.0 if "beta2" in UNREAD.get(recipe.optim.name, ()) else 1 / (1 - beta2)
     if memory > _LONG_MEMORY * length.steps:
-        yield Advice.of("plan.long_memory", beta2=recipe.optim.beta2, memory=round(memory), steps=length.steps)
+        yield Advice.of("plan.long_memory", beta2=beta2, memory=round(memory), steps=length.steps)
 
 
 def _of_the_data(tracks: Sequence[Track], units: int) -> Iterator[Advice]:

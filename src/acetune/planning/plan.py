@@ -20,6 +20,7 @@ from acetune.planning.crops import ROUNDS, prior_frames
 from acetune.planning.fitting import as_flags, fitting
 from acetune.planning.guards import Advice, advise
 from acetune.planning.memory import NetworkSize, training_bytes, training_flops
+from acetune.planning.optimizers import refuse_impossible
 from acetune.planning.previews import preview_bytes, preview_seconds
 from acetune.planning.sampling import CONDITIONS, STEP_SECONDS, sampling_seconds
 from acetune.planning.steps import crop_length, run_length, steps_per_epoch, window_length
@@ -101,7 +102,7 @@ def plan_for(recipe: Recipe, size: NetworkSize, tracks: Sequence[Track], machine
         raise DataError("plan.no_crops", count=len(tracks))
     music = minutes_of_music(recipe, divided)
     length = run_length(recipe, steps_per_epoch(crops, recipe.data.batch_size, recipe.data.accumulation), music)
-    adapters.refuse_two_averages(recipe)
+    refuse_impossible(recipe)
     weights = _layout(recipe, size).parameters
     memory = memory_of(recipe, size, crops, machine)
     rate = compute.step_rate(machine.device)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from acetune.errors import MissingDependency
+from acetune.planning.optimizers import second_memory
 from acetune.sections import OptimSection
 from acetune.training.updater import ScheduleFree, Updater, Waiting
 
@@ -61,7 +62,7 @@ def adafactor(parameters: Iterable[nn.Parameter], knobs: OptimSection) -> Update
 
 def lion(parameters: Iterable[nn.Parameter], knobs: OptimSection) -> Updater:
     """Return Lion (arXiv:2302.06675): the sign of a mean gradient; wants a third to a tenth of AdamW's rate."""
-    betas = (knobs.beta1, min(knobs.beta2, 0.99))  # the paper's beta2; AdamW's 0.999 would hardly move
+    betas = (knobs.beta1, second_memory(knobs))
     return Waiting([_Lion(list(parameters), knobs.lr, betas, knobs.weight_decay)])
 
 
@@ -106,7 +107,7 @@ def prodigy_schedule_free(parameters: Iterable[nn.Parameter], knobs: OptimSectio
     made = ProdigyPlusScheduleFree(
         list(parameters),
         lr=knobs.lr,
-        betas=(knobs.beta1, min(knobs.beta2, 0.99)),
+        betas=(knobs.beta1, second_memory(knobs)),
         eps=knobs.eps,
         weight_decay=knobs.weight_decay,
         split_groups=False,  # there is one group, and a sentence on standard output otherwise

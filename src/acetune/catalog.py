@@ -149,13 +149,17 @@ def names(kind: str) -> tuple[str, ...]:
 
 
 def resolve(kind: str, name: str) -> Any:
-    """Return the part of this name.
+    """Return the part of this name (raises as `known`)."""
+    return attribute(_TABLES[kind][known(kind, name)])
+
+
+def known(kind: str, name: str) -> str:
+    """Return a name as it is, without loading its part.
 
     Raises:
         SettingError: If there is none; the nearest name is offered.
     """
-    target = _TABLES[kind].get(name)
-    if target is None:
+    if name not in _TABLES[kind]:
         raise SettingError(
             "catalog.unknown",
             kind=kind,
@@ -163,7 +167,7 @@ def resolve(kind: str, name: str) -> Any:
             known=", ".join(names(kind)),
             hint=nearest(name, names(kind)),
         )
-    return attribute(target)
+    return name
 
 
 def attribute(target: str) -> Any:

@@ -6,12 +6,28 @@ what it does, its unit and range, and whether it may change when a run is resume
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from functools import partial
+from typing import Annotated, Final, Literal
 
+from pydantic import AfterValidator, WithJsonSchema
+
+from acetune import catalog
 from acetune.knobs import Section, Words, knob
 
 #: Kind of "adapter" that is all weights of the network: no rank, no alpha, no scale.
 WHOLE: Final = "full"
+
+#: Names of parts in the catalogue; doors offer those that acetune comes with.
+Optimizer = Annotated[
+    str,
+    AfterValidator(partial(catalog.known, "optimizer")),
+    WithJsonSchema({"type": "string", "enum": [*catalog.names("optimizer")]}),
+]
+Schedule = Annotated[
+    str,
+    AfterValidator(partial(catalog.known, "schedule")),
+    WithJsonSchema({"type": "string", "enum": [*catalog.names("schedule")]}),
+]
 
 
 class ModelSection(Section):
@@ -100,7 +116,7 @@ class ObjectiveSection(Section):
 class OptimSection(Section):
     """How weights are updated."""
 
-    name: str = knob("adamw", "Optimizer: adamw, adamw-8bit, adafactor, lion, muon, prodigy or prodigy-schedule-free.")
+    name: Optimizer = knob("adamw", "Optimizer.")
     lr: float = knob(1e-4, "Peak learning rate.", gt=0, le=1)
     beta1: float = knob(0.9, "Memory of the gradient.", ge=0, lt=1, expert=True)
     beta2: float = knob(0.999, "Memory of the squared gradient.", ge=0, lt=1, expert=True)
@@ -112,7 +128,7 @@ class OptimSection(Section):
 class ScheduleSection(Section):
     """How long, and how the learning rate moves."""
 
-    name: str = knob("cosine", "Learning rate after warm-up: cosine, cosine-restarts, linear, rex or constant.")
+    name: Schedule = knob("cosine", "Learning rate after warm-up.")
     steps: int | None = knob(None, "Optimizer updates; empty lets the planner choose.", ge=1, le=10**7, free=True)
     epochs: float | None = knob(None, "Passes over the songs, in place of steps.", gt=0, le=10**6, free=True)
     warmup: int | None = knob(

@@ -70,10 +70,11 @@ def test_a_training_that_diverges_is_a_result(recipe: Recipes, tmp_path: Path) -
         ({"rank": range(1, 101)}, "100 combinations"),
         ({"rank": (4,), "adapter.rnak": (4,)}, "adapter.rnak"),
         ({"rank": (4, 0)}, "adapter.rank"),
+        ({"optim.name": ("adamw", "adam")}, "no optimizer called adam"),
     ],
 )
 def test_what_cannot_be_tried_is_refused_before_the_first_training(
-    recipe: Recipes, home: Path, over: dict[str, tuple[int, ...]], words: str
+    recipe: Recipes, home: Path, over: dict[str, tuple[object, ...]], words: str
 ) -> None:
     with pytest.raises(SettingError, match=words):
         acetune.sweep(recipe(), over, name="try", home=home)

@@ -102,6 +102,14 @@ def test_an_impossible_rank_is_refused(value):
     assert "(from layer 0)" in caught.value.message()
 
 
+@pytest.mark.parametrize(
+    ("knob", "name", "near"), [("optim.name", "adam", "adamw"), ("schedule.name", "cosin", "cosine")]
+)
+def test_a_name_that_is_in_no_catalogue_is_refused_with_the_nearest(knob, name, near):
+    with pytest.raises(SettingError, match=f"called {name}. Did you mean '{near}'"):
+        resolve([("test", {knob: name})])
+
+
 def test_an_impossible_value_of_the_family_is_refused_under_its_full_name():
     with pytest.raises(SettingError) as caught:
         values({"family": {"lyric_format": "braille"}})

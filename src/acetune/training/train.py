@@ -169,8 +169,6 @@ def _train(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainRes
     plan = plan_for(recipe, variant.size, manifest.tracks, machine)
     for warning in plan.warnings:
         job.tell(warning.finding)
-    for kind, name in (("optimizer", recipe.optim.name), ("schedule", recipe.schedule.name)):
-        catalog.resolve(kind, name)
     family: ModelFamily = card.open(recipe, workspace.models, job)
     found = checkpoint.newest(run)
     start_from = None if found else starting.starting_point(recipe)  # a run that goes on has it already

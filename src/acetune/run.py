@@ -166,6 +166,23 @@ class Run:
         return True
 
 
+def recommended_strength(run: Run, step: int | None = None) -> float | None:
+    """Return the strength that held-out music recommends for a run's adapter; None where nobody asked it.
+
+    Args:
+        run: The run.
+        step: Of the adapter; None for the one that was asked about.
+
+    Raises:
+        CorruptFile: If what it answered is damaged.
+    """
+    file = run.evaluation / "strengths.json"
+    content = files.read_json(file) if file.is_file() else {}
+    known = isinstance(content, dict) and step in (None, content.get("step"))
+    found = content.get("recommended") if known and isinstance(content, dict) else None
+    return float(found) if isinstance(found, (int, float)) else None
+
+
 def _append(path: Path, line: str) -> None:
     """Add one line; a line that a killed process left half-written is ended first."""
     with path.open("ab+") as stream:

@@ -178,10 +178,12 @@ def _finish(session: Session, done: TrainResult) -> None:
 def _outcome(session: Session, run: Path, done: TrainResult | QuickstartResult) -> list[str]:
     """Return verdict and adapter for people, and what they are worth where the network is a random one."""
     from acetune.recipe import family_of
-    from acetune.run import Run
+    from acetune.run import Run, recommended_strength
 
     verdict = session.words.find(f"verdict_{done.verdict.replace(' ', '_')}", done.verdict)
     lines = [session.words("trained", run=run, verdict=verdict), session.words(_kind(run), path=done.adapter)]
+    if strength := recommended_strength(Run(run)):
+        lines.append(session.words("strength", strength=strength))
     _, variant = family_of(Run(run).recipe.model.variant)
     return [*lines, session.words("random", variant=variant.name)] if variant.embedded else lines
 

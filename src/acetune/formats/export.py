@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from acetune import catalog, compute
@@ -15,7 +16,7 @@ from acetune.families.family import ModelFamily
 from acetune.formats.format import TOLERANCE, Bench, Format, export_checked
 from acetune.formats.model import MODEL, write_model
 from acetune.recipe import Recipe, family_of, resolve
-from acetune.run import Run
+from acetune.run import Run, recommended_strength
 from acetune.sections import WHOLE
 from acetune.workspace import Workspace
 
@@ -110,4 +111,6 @@ def _source(source: str | Path, workspace: Workspace) -> tuple[Adapter, Recipe, 
     if not last:
         raise SettingError("formats.no_checkpoint", run=run.name)
     adapter = trained.load(path if inside else run.checkpoints / last)
+    strength = recommended_strength(run, adapter.facts.step) or adapter.facts.strength
+    adapter = Adapter(adapter.weights, replace(adapter.facts, strength=strength))
     return adapter, run.recipe, run.adapters, f"{run.name}_{adapter.facts.step}steps"

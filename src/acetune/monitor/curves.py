@@ -38,7 +38,7 @@ def held_out(summary: Summary, words: Words) -> str:
     )
     heads = ("step", "loss", "base_loss", "difference", "low", "high", "units")
     rows = [(v.step, v.loss, v.base_loss, v.difference, _bound(v.low), _bound(v.high), v.units) for v in found]
-    return _figure(chart, table([words(head) for head in heads], rows), words)
+    return figure(chart, table([words(head) for head in heads], rows), words)
 
 
 def loss(summary: Summary, words: Words) -> str:
@@ -55,7 +55,7 @@ def loss(summary: Summary, words: Words) -> str:
     )
     chosen = _even(len(raw))
     rows = [(int(raw[i][0]), raw[i][1], smoothed[i][1]) for i in chosen]
-    return _figure(chart, table([words("step"), words("loss"), words("smoothed")], rows), words)
+    return figure(chart, table([words("step"), words("loss"), words("smoothed")], rows), words)
 
 
 def learning_rate(summary: Summary, words: Words) -> str:
@@ -72,10 +72,10 @@ def learning_rate(summary: Summary, words: Words) -> str:
         zero=True,
     )
     rows = [(int(points[i][0]), points[i][1]) for i in _even(len(points))]
-    return _figure(chart, table([words("step"), words("lr")], rows), words)
+    return figure(chart, table([words("step"), words("lr")], rows), words)
 
 
-def _figure(chart: Chart, data: str, words: Words) -> str:
+def figure(chart: Chart, data: str, words: Words) -> str:
     """Return a chart with its title, sentence and data; nothing where nothing can be drawn."""
     drawing = draw(chart)
     if not drawing:

@@ -14,6 +14,7 @@ from acetune.monitor.markup import code, facts, fold, paragraph, section, table
 from acetune.monitor.summary import Summary, Verdict
 from acetune.monitor.words import Words, sentence
 from acetune.recipe import dump, family_of
+from acetune.run import recommended_strength
 from acetune.sections import WHOLE
 
 #: Audio that browsers play; nothing else is ever put into a page.
@@ -265,7 +266,7 @@ def _usage(summary: Summary, final: Path, words: Words) -> str:
     parts = [
         paragraph(words("use_embedded") if is_embedded(summary) else ""),
         paragraph(words("use_trigger", trigger=trigger) if trigger else words("use_no_trigger")),
-        paragraph(words("use_strength")),
+        paragraph(_strength(summary, words)),
         f"<h3>ComfyUI</h3>{paragraph(words('use_comfyui', file=final.name))}",
         f"<h3>diffusers</h3>{code(snippet)}",
         f"<h3>{escape(words('official_app'))}</h3>{paragraph(words('use_official', folder=official))}"
@@ -274,6 +275,12 @@ def _usage(summary: Summary, final: Path, words: Words) -> str:
         f"<h3>acetune</h3>{code(command)}",
     ]
     return section(words("use"), *parts)
+
+
+def _strength(summary: Summary, words: Words) -> str:
+    """Return at which strength to begin."""
+    strength = recommended_strength(summary.run, summary.step)
+    return words("use_strength") if strength in (None, 1) else words("use_other_strength", strength=strength)
 
 
 def _version(name: str) -> str:

@@ -16,6 +16,7 @@ from acetune.run import Run
 from acetune.sections import WHOLE
 from acetune.training import checkpoint, health, validate
 from acetune.training.checkpoint import State
+from acetune.training.evaluate import Evaluation
 from acetune.training.results import DTYPE, write_result
 from acetune.training.session import Session
 from acetune.training.trainable import as_base, precision
@@ -118,9 +119,10 @@ class Keeper:
 
     def finish(self, card: FamilyCard, step: int) -> tuple[Path, str]:
         """Write the adapter of a step in every default format, checked, or the model; and the verdict."""
+        found = self._final_difference(step)
+        self._session.facts = Evaluation(self.run, self._session, self._validator, step, self._job).facts()
         adapter = self._session.adapter(step)
         written = write_result(self.run, self._session, adapter, card, self._job)
-        found = self._final_difference(step)
         mode = self._session.examples.split.mode
         verdict = validate.save_verdict(self.run, found, mode, step, self._best_step)
         result = _result(self._session, adapter.facts, self.run.relative(written), verdict)
@@ -180,7 +182,7 @@ def _result(session: Session, facts: Facts, adapter: str, verdict: str) -> dict[
     """Return what a finished training says of itself."""
     return {
         "adapter": adapter, "kind": facts.kind, "rank": facts.rank, "alpha": facts.alpha, "scale": scale(facts),
-        "variant": facts.variant, "family": facts.family, "trigger": facts.trigger, "steps": facts.step,
-        "fingerprint": facts.fingerprint, "embedded": session.family.variant.embedded, "verdict": verdict,
-        "objective": dict(facts.objective),
+        "strength": facts.strength, "variant": facts.variant, "family": facts.family, "trigger": facts.trigger,
+        "steps": facts.step, "fingerprint": facts.fingerprint, "embedded": session.family.variant.embedded,
+        "verdict": verdict, "objective": dict(facts.objective),
     }  # fmt: skip

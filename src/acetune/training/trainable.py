@@ -52,12 +52,21 @@ def as_base(
         changed: The weights that may have left their first values; empty before the first step.
     """
     if facts.kind != WHOLE:
-        attach.set_strength(network, facts, 0.0)
-        yield
-        attach.set_strength(network, facts, 1.0)
+        with at_strength(network, facts, 0.0):
+            yield
     elif changed:
         base = dict(family.load_network(torch.device("cpu"), torch.float32).named_parameters())
         with whole.exchanged(changed, base):
             yield
     else:
         yield
+
+
+@contextmanager
+def at_strength(network: nn.Module, facts: Facts, strength: float) -> Iterator[None]:
+    """Apply an adapter at another strength inside the block and at 1 after it; its weights are not touched."""
+    attach.set_strength(network, facts, strength)
+    try:
+        yield
+    finally:
+        attach.set_strength(network, facts, 1.0)

@@ -20,7 +20,9 @@ from acetune.adapters.adapter import Facts
 from acetune.families.acestep_v15 import names, tiny
 from acetune.families.acestep_v15.network import AceStepTransformer1DModel as Ours
 from acetune.families.acestep_v15.variants import CARD
-from acetune.planning.memory import SLACK, training_bytes
+from acetune.planning.adapters import layout
+from acetune.planning.memory import MicroBatch, block_bytes
+from acetune.sections import AdapterSection
 
 #: Two lengths, in tokens of music and of conditions.
 TOKENS, CONDITIONS = (256, 384), (128, 256)
@@ -61,11 +63,11 @@ def kept_bytes(made: nn.Module, tokens: int, conditions: int) -> int:
     return sum(kept.values())
 
 
-def planned_bytes(layers: int, tokens: int) -> float:
+def planned_bytes(layers: int, tokens: int, conditions: int) -> float:
     """Return the activations that the planner reckons with for so many blocks."""
-    size = replace(SIZE, layers=layers)
-    whole, weights = (training_bytes(size, 0, n, weight_bytes=2, recompute=False) for n in (tokens, 0))
-    return (whole - weights) / (1 + SLACK)
+    size, batch = replace(SIZE, layers=layers), MicroBatch(tokens, conditions)
+    inputs = layout(AdapterSection(rank=16), CARD, size).kept_bytes(size, batch, 2)
+    return layers * block_bytes(size, batch, 2) + inputs
 
 
 def slopes(name: str, kept: Callable[[int, int, int], float]) -> tuple[float | str, ...]:
@@ -96,7 +98,7 @@ def main() -> None:
     rows = (
         slopes("ours", counted(Ours)),
         slopes("stock diffusers", counted(Stock)),
-        slopes("planner", lambda layers, tokens, _: planned_bytes(layers, tokens)),
+        slopes("planner", planned_bytes),
     )
     columns = ("network", "KiB a token", "KiB a condition token")
     publish([Table("Kept for the backward pass in one block", columns, rows)], chosen.json)

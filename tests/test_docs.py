@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,15 +18,13 @@ from typer.exceptions import TyperException
 from typer.main import get_command
 
 import acetune
-from acetune import errors, recipe
+from acetune import compute, errors, recipe
 from acetune.cli.app import COMMANDS, GROUPS, build
 from acetune.cli.main import KNOB_COMMANDS, command_of, main
 from acetune.cli.options import PRESET, Everywhere, take_everywhere, take_knobs
 from acetune.families.acestep_v15.variants import CARD
 from acetune.planning import presets
-from acetune.planning.adapters import layout
-from acetune.planning.memory import training_bytes
-from acetune.sections import AdapterSection
+from acetune.planning.needs import memory_of
 from world import make_home, tone
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -290,14 +289,14 @@ def test_the_guide_lists_every_exit_code(page: str) -> None:
 @pytest.mark.parametrize("seconds", [30, 60, 120, 240])
 def test_the_guide_gives_the_memory_that_the_planner_reckons_with(page: str, seconds: int) -> None:
     size = CARD.variant("turbo").size
-    tokens = round(seconds * size.frames_per_second / size.patch)
-    expected = [
-        training_bytes(
-            size, layout(AdapterSection(rank=rank), CARD, size).parameters, tokens, weight_bytes=2, recompute=recompute
-        )
+    on_card = replace(compute.machine("cpu"), device="cuda:0")
+    recipes = [
+        recipe.resolve([("test", {"model.variant": "turbo", "adapter.rank": rank, "compute.recompute": recompute})])
         for rank in (64, 16)
         for recompute in (False, True)
     ]
+    frames = round(seconds * size.frames_per_second)
+    expected = [memory_of(made.recipe, size, (frames,), on_card) for made in recipes]
     (row,) = table(page, rf"{seconds} s.*")
 
     assert row[1:] == [f"{value / 1e9:.1f}" for value in expected]

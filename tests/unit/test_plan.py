@@ -321,10 +321,10 @@ def test_songs_without_words_are_counted():
 
 
 def test_a_plan_of_all_weights_counts_them_all():
-    adapter, whole = (planned(songs(20), **{"adapter.kind": kind, "optim.lr": 1e-5}) for kind in ("lora", "full"))
+    whole = planned(songs(20), **{"adapter.kind": "full", "optim.lr": 1e-5})
 
     assert whole.adapter_parameters == 1_575_458_880
-    assert whole.memory_bytes > 4 * adapter.memory_bytes
+    assert whole.memory_bytes > 18 * 1_575_458_880
     assert whole.disk_bytes > 4 * 12 * 1_575_458_880
     assert whole.warnings == ()
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from acetune import compute
 from acetune.cli.main import main
 from acetune.errors import SettingError
-from acetune.families.acestep_v15.variants import CARD
 from acetune.knobs import flatten
 from acetune.planning import presets
-from acetune.planning.adapters import layout
-from acetune.planning.memory import training_bytes
+from acetune.planning.needs import memory_of
 from acetune.recipe import family_of, resolve
 
 TURBO = ("variant", {"model.variant": "turbo"})
@@ -38,11 +39,10 @@ def test_a_preset_says_in_both_languages_what_it_is_for(name: str) -> None:
 @pytest.mark.parametrize(("name", "card"), [("8gb", 8e9), ("12gb", 12e9), ("16gb", 16e9), ("24gb", 24e9)])
 def test_a_preset_for_a_card_fits_it_with_a_tenth_to_spare(name: str, card: float) -> None:
     made, size = recipe(name), family_of("turbo")[1].size
-    tokens = int(made.data.crop_seconds * size.frames_per_second) // size.patch * made.data.batch_size
-    weights = layout(made.adapter, CARD, size).parameters
-    needed = training_bytes(size, weights, tokens, weight_bytes=2, recompute=made.compute.recompute)
+    frames = int(made.data.crop_seconds * size.frames_per_second)
+    on_card = replace(compute.machine("cpu"), device="cuda:0")
 
-    assert needed < 0.9 * card
+    assert memory_of(made, size, (frames,) * made.data.batch_size, on_card) < 0.9 * card
 
 
 def test_a_later_preset_wins_and_a_flag_over_both() -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from acetune import catalog
 from acetune.errors import SettingError
-from acetune.planning.memory import NetworkSize
+from acetune.planning.memory import MicroBatch, NetworkSize
 from acetune.sections import WHOLE, AdapterSection
 
 #: Knobs that only some kinds have, and the attribute of a kind that says so.
 _LIMITED = (("dropout", "dropout"), ("rslora", "rslora"), ("factor", "factor"), ("rank_pattern", "ranks"))
 
+#: Bytes of a number of an adapter.
+_WIDE: Final = 4
 #: Largest rank, as that of ``adapter.rank``.
 _MOST = 1024
 
@@ -64,13 +66,27 @@ class Layout:
         kind, factor = catalog.resolve("adapter", self.knobs.kind), self.knobs.factor
         return sum(kind.count(layer.inputs, layer.outputs, layer.rank, factor) for layer in self.layers.values())
 
-    def kept_bytes(self, tokens: int, *, recompute: bool) -> int:
-        """Return what the kind keeps for the backward pass beyond LoRA's share; of one block where it is recomputed."""
+    def kept_bytes(self, size: NetworkSize, batch: MicroBatch, number: int) -> int:
+        """Return what trained layers keep for the backward pass, of all blocks.
+
+        Each keeps its input in the format that it computes in. A float32 adapter on a 16-bit network keeps a copy for
+        each layer; on a float32 network, layers with one input share it.
+
+        Args:
+            size: Of the network.
+            batch: What it sees.
+            number: Bytes of a number that frozen weights compute with.
+        """
         if self.parameters_of_all:
-            return 0
+            return size.layers * batch.tokens * number * sum(inputs for inputs, _ in size.linears)
         kind = catalog.resolve("adapter", self.knobs.kind)
-        every: int = sum(kind.kept(layer.inputs, layer.outputs, tokens) for layer in self.layers.values())
-        return every // self.blocks if recompute else every
+        more = sum(kind.kept(layer.inputs, layer.outputs, batch.tokens) for layer in self.layers.values())
+        inputs: dict[tuple[str, int], int] = {}
+        for name, layer in self.layers.items():
+            tokens = batch.conditions if name.endswith(size.told) else batch.tokens
+            place = name if number < _WIDE else name.rpartition(".")[0]
+            inputs[place, layer.inputs] = _WIDE * tokens * layer.inputs
+        return sum(inputs.values()) + int(more)
 
 
 def layout(knobs: AdapterSection, card: Card, size: NetworkSize) -> Layout:

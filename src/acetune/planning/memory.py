@@ -17,6 +17,8 @@ class NetworkSize:
         channels: Latent channels.
         patch: Latent frames per token.
         frames_per_second: Latent frames in a second of audio.
+        window: Tokens to either side that every other block's own attention sees; the rest see all.
+        told: How the names of layers end whose input are the conditions.
     """
 
     hidden: int
@@ -29,6 +31,8 @@ class NetworkSize:
     channels: int
     patch: int = 2
     frames_per_second: float = 25.0
+    window: int = 128
+    told: tuple[str, ...] = ("cross_attn.to_k", "cross_attn.to_v")
 
     @property
     def parameters(self) -> int:
@@ -50,39 +54,95 @@ class NetworkSize:
 
 #: Allocator slack and what a device's runtime takes for itself.
 SLACK, CONTEXT_BYTES = 0.06, 900_000_000
-#: Bytes of a weight that is trained.
+#: Bytes of a number that is trained, and of what the kernels of attention keep of each query.
 _MASTER = 4
-#: Backward temporaries and residual of a recomputed block, bytes a token.
-_TRANSIENT, _RECOMPUTED = 64 * 1024, 4 * 1024
+#: Bytes of a trained weight that stay: its value and two moments. The gradient comes and goes.
+_STATE = 3 * _MASTER
 
 
-def training_bytes(
-    size: NetworkSize, trained: int, tokens: int, *, weight_bytes: int, recompute: bool, kept: int = 0
-) -> int:
-    """Return the memory of one training step on an accelerator: weights, what is trained, activations, slack, runtime.
+@dataclass(frozen=True)
+class MicroBatch:
+    """What the network sees at once.
 
-    Where all weights are trained, the network itself is among those 16 bytes a weight, and what stays of it in another
-    number format is the copy that it computes with.
+    Attributes:
+        tokens: Patches of all crops.
+        conditions: Condition tokens of all crops.
+        crops: With more than one the conditions are masked.
+        alone: Whether a step has no other, so that gradients begin with it.
+    """
 
-    Eager blocks with a float32 adapter keep 171 KiB a token and block at 2B width in 16 bit; other widths scale with
-    the ideal count 2 (5 D + 6 H d + 3 G d + 2 F) bytes, 74 KiB there (measured; docs/log.md).
+    tokens: int
+    conditions: int
+    crops: int = 1
+    alone: bool = True
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a training holds of its network.
+
+    Attributes:
+        trained: Trained weights, in float32 with two moments.
+        frozen: Bytes of the weights that are not, or of the copy that trained ones compute with.
+        number: Bytes of a number that the network computes with.
+        inputs: Bytes that trained layers keep of a micro-batch, in all blocks together.
+    """
+
+    trained: int
+    frozen: int
+    number: int
+    inputs: int = 0
+
+
+def training_bytes(size: NetworkSize, batch: MicroBatch, held: Held, *, recompute: bool) -> int:
+    """Return the memory of one training step on an accelerator, with slack and runtime.
+
+    What is there all the time are the weights and twelve bytes for each that is trained. The peak is either where the
+    backward pass begins, with all that the forward pass kept, or where it ends, with all gradients; of several
+    micro-batches those after the first begin with gradients too. Where blocks are recomputed, their inputs are kept
+    and the insides of one. On the way back through an MLP stand three more tensors of its width and two of the
+    stream's (counted on the meta device, as everything here: ``benchmarks/peak.py``, docs/log.md).
+    """
+    block = block_bytes(size, batch, held.number) + held.inputs // size.layers
+    stream = batch.tokens * size.hidden * held.number
+    there = size.layers * stream + block if recompute else size.layers * block
+    gradients = held.trained * _MASTER
+    most = max(there, block + gradients) if batch.alone else there + gradients
+    passing = batch.tokens * (3 * size.intermediate + 2 * size.hidden) * held.number
+    state = held.frozen + held.trained * _STATE
+    return int((state + most + passing) * (1 + SLACK)) + CONTEXT_BYTES
+
+
+def block_bytes(size: NetworkSize, batch: MicroBatch, number: int) -> float:
+    """Return what one block keeps for the backward pass, the inputs of trained layers apart.
+
+    D, Q, K, F are the widths of stream, queries, keys and MLP. Of each token: the inputs of three norms of D, two of Q
+    and one of K, as they are and in 32 bit; three numbers of F in the MLP; queries and results of two attentions; keys
+    and values of its own attention. In blocks that see a window, these stand three times (the window and its
+    neighbours) and for every head, under a mask of three windows a token. Of each condition token: keys and values,
+    for every head where a mask is needed, and the norm of the keys.
 
     Args:
         size: The network.
-        trained: Trained weights; 16 bytes each for value, gradient and two moments in float32.
-        tokens: Patches in one micro-batch.
-        weight_bytes: Bytes of a frozen weight, or of a number that the network computes with.
-        recompute: Whether activations are recomputed.
-        kept: Bytes of activations that a kind of adapter adds to those of LoRA.
+        batch: What it sees.
+        number: Bytes of a number that it computes with.
     """
     d, q, kv = size.hidden, size.heads * size.head_dim, size.kv_heads * size.head_dim
-    ideal = weight_bytes * (5 * d + 6 * q + 3 * kv + 2 * size.intermediate)
-    usual = ideal * 171 / 74
-    per_block = _RECOMPUTED if recompute else usual
-    activations = tokens * (size.layers * per_block + ideal + _TRANSIENT) + kept
-    frozen = 0 if trained >= size.parameters and weight_bytes == _MASTER else size.parameters
-    state = frozen * weight_bytes + trained * 16
-    return int((state + activations) * (1 + SLACK)) + CONTEXT_BYTES
+    normed = number + (_MASTER if number < _MASTER else 0)
+    each = normed * (3 * d + 2 * q + kv) + number * (3 * size.intermediate + 2 * q) + 2 * _MASTER * size.heads
+    told = normed * kv + number * 2 * (q if batch.crops > 1 else kv)
+    return batch.tokens * each + _own_attention(size, batch, number) + batch.conditions * told
+
+
+def _own_attention(size: NetworkSize, batch: MicroBatch, number: int) -> float:
+    """Return what the attention of a block to its own tokens keeps: the mean of those that see all and a window."""
+    q, kv = size.heads * size.head_dim, size.kv_heads * size.head_dim
+    everything = batch.tokens * (2 * q + 2 * kv)
+    length = batch.tokens // batch.crops
+    if length <= size.window + 1:
+        return number * everything
+    padded = batch.crops * -(-length // size.window) * size.window
+    return number * (everything + padded * (8 * q + 3 * size.window)) / 2
 
 
 def training_flops(size: NetworkSize, tokens: int, conditions: int, *, recompute: bool, whole: bool = False) -> float:

@@ -15,13 +15,13 @@ from acetune.data.track import Track
 from acetune.data.wordings import VARIANTS, check_shares
 from acetune.errors import DataError, SettingError
 from acetune.events import Json
-from acetune.planning import adapters
 from acetune.planning.crops import ROUNDS, prior_frames
 from acetune.planning.fitting import as_flags, fitting
 from acetune.planning.guards import Advice, advise
-from acetune.planning.memory import NetworkSize, training_bytes, training_flops
+from acetune.planning.memory import NetworkSize, training_flops
+from acetune.planning.needs import largest, layout_of, memory_of
 from acetune.planning.optimizers import refuse_impossible
-from acetune.planning.previews import preview_bytes, preview_seconds
+from acetune.planning.previews import preview_seconds
 from acetune.planning.sampling import CONDITIONS, STEP_SECONDS, sampling_seconds
 from acetune.planning.steps import crop_length, run_length, steps_per_epoch, window_length
 from acetune.recipe import Recipe, changed, family_of
@@ -103,7 +103,7 @@ def plan_for(recipe: Recipe, size: NetworkSize, tracks: Sequence[Track], machine
     music = minutes_of_music(recipe, divided)
     length = run_length(recipe, steps_per_epoch(crops, recipe.data.batch_size, recipe.data.accumulation), music)
     refuse_impossible(recipe)
-    weights = _layout(recipe, size).parameters
+    weights = layout_of(recipe, size).parameters
     memory = memory_of(recipe, size, crops, machine)
     rate = compute.step_rate(machine.device)
     flops = _flops(recipe, size, crops)
@@ -130,24 +130,6 @@ def plan_for(recipe: Recipe, size: NetworkSize, tracks: Sequence[Track], machine
     )
 
 
-def memory_of(recipe: Recipe, size: NetworkSize, crops: Sequence[int], machine: Machine) -> int:
-    """Return the bytes that a training takes on an accelerator.
-
-    Args:
-        recipe: What to train.
-        size: Of the network.
-        crops: Length of every crop of an epoch, in frames.
-        machine: Where it runs.
-    """
-    tokens, layout = _tokens(recipe, size, crops), _layout(recipe, size)
-    recompute = recipe.compute.recompute
-    wide = recipe.compute.dtype == "float32" or (recipe.compute.dtype == "auto" and machine.device == "cpu")
-    kept = layout.kept_bytes(tokens, recompute=recompute) + (layout.parameters * 4 if recipe.adapter.ema else 0)
-    weight_bytes = 4 if wide else 2
-    needed = training_bytes(size, layout.parameters, tokens, weight_bytes=weight_bytes, recompute=recompute, kept=kept)
-    return needed + preview_bytes(recipe)
-
-
 def _of_the_memory(
     recipe: Recipe, size: NetworkSize, divided: Split, machine: Machine, memory: int
 ) -> Iterator[Advice]:
@@ -168,21 +150,11 @@ def _of_the_memory(
         yield Advice.of("plan.memory", **gigabytes, changes=as_flags(changes), then=then)
 
 
-def _tokens(recipe: Recipe, size: NetworkSize, crops: Sequence[int]) -> int:
-    """Return the tokens of the largest micro-batch."""
-    return max(crops) // size.patch * min(recipe.data.batch_size, len(crops))
-
-
-def _layout(recipe: Recipe, size: NetworkSize) -> adapters.Layout:
-    """Return what is trained."""
-    return adapters.layout(recipe.adapter, family_of(recipe.model.variant)[0], size)
-
-
 def _flops(recipe: Recipe, size: NetworkSize, crops: Sequence[int]) -> float:
     """Return the operations of the largest micro-batch."""
     return training_flops(
         size,
-        _tokens(recipe, size, crops),
+        largest(recipe, size, crops).tokens,
         CONDITIONS * recipe.data.batch_size,
         recompute=recipe.compute.recompute,
         whole=recipe.adapter.kind == WHOLE,

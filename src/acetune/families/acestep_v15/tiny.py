@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from acetune import files
 from acetune.errors import NotWritable
-from acetune.families.acestep_v15.configs import FSQ_LEVELS, RMS_EPS, ROPE_THETA, SAMPLE_RATE, WINDOW, Config
+from acetune.families.acestep_v15.configs import FSQ_LEVELS, RMS_EPS, ROPE_THETA, SAMPLE_RATE, Config
 from acetune.families.variant import Variant
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def materialise(variant: Variant, models: Path) -> Path:
 
 def window(variant: Variant) -> int:
     """Return the reach of its sliding layers: ComfyUI fixes the published one, the others see it within seconds."""
-    return WINDOW if _comfy(variant) else 16
+    return variant.size.window
 
 
 def configs(variant: Variant) -> dict[str, Config]:

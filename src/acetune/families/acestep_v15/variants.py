@@ -45,8 +45,9 @@ _XL = NetworkSize(
     channels=64,
 )
 _TINY = NetworkSize(
-    hidden=64, intermediate=128, layers=4, heads=4, kv_heads=2, head_dim=16, condition_width=64, channels=8
-)
+    hidden=64, intermediate=128, layers=4, heads=4, kv_heads=2, head_dim=16, condition_width=64, channels=8,
+    window=16,
+)  # fmt: skip
 _TINY_XL = replace(_TINY, hidden=80, intermediate=160, heads=8)
 _TINY_COMFY = replace(_2B, hidden=256, intermediate=512, layers=2, heads=8, condition_width=256)
 

@@ -11,7 +11,9 @@ from typing import Final
 from acetune.errors import SettingError, TrainingDiverged
 from acetune.events import Job
 from acetune.files import hash_of
+from acetune.monitor.comparing import compare
 from acetune.monitor.summary import summarise
+from acetune.planning.plan import plan
 from acetune.recipe import Recipe, fixed_differences, resolve
 from acetune.run import Run
 from acetune.training.train import train
@@ -68,33 +70,41 @@ def sweep(
         The combinations, the lowest difference first.
 
     Raises:
-        SettingError: For unknown knobs, no or too many combinations, and a run of that name that is another training.
+        SettingError: For unknown knobs, no or too many combinations, one that cannot be trained (before the first is),
+            and a run of that name that is another training.
         Others: As `train`; a training that diverges is a result, and the next one goes on.
     """
     job = job or Job()
     runs = Workspace.at(home).runs
     cells = _cells(recipe, over, name)
+    for _, _, cell in cells:
+        plan(cell, home=home)
     found = []
     for number, (values, run_name, cell) in enumerate(cells, start=1):
         run = Run(runs / run_name)
         job.tell(SettingError("run.trying", number=number, total=len(cells), run=run_name), severity="info")
         found.append(_tried(run, values, _state(run, cell, home, job)))
-    return tuple(sorted(found, key=lambda tried: (tried.difference is None, tried.difference or 0.0)))
+    ranked = sorted(found, key=lambda tried: (tried.difference is None, tried.difference or 0.0))
+    if apart := _judged_by_other_music(ranked, home):
+        job.tell(SettingError("run.other_music", first=ranked[0].run, runs=", ".join(apart)))
+    return tuple(ranked)
 
 
 def _cells(
     recipe: Recipe, over: Mapping[str, Sequence[object]], name: str
 ) -> list[tuple[dict[str, object], str, Recipe]]:
-    """Return the values, the run's name and the recipe of every combination; all are checked before the first runs."""
+    """Return the values, the run's name and the recipe of every combination."""
     choices = [list(dict.fromkeys(values)) for values in over.values()]
     combinations = list(product(*choices))
     if not over or not 0 < len(combinations) <= MOST:
         raise SettingError("run.combinations", count=len(combinations) if over else 0, most=MOST)
     common = recipe.model_dump(mode="json")
+    tried = [dict(zip(over, combination, strict=True)) for combination in combinations]
+    names = [_name(name, values) for values in tried]
     cells = []
-    for combination in combinations:
-        values = dict(zip(over, combination, strict=True))
-        cells.append((values, _name(name, values), resolve([("sweep", common), ("--over", values)]).recipe))
+    for values, run in zip(tried, names, strict=True):
+        made = resolve([("sweep", common), ("--over", values)]).recipe
+        cells.append((values, run if names.count(run) == 1 else _short_name(name, str(values)), made))
     return cells
 
 
@@ -104,12 +114,17 @@ def _name(stem: str, values: Mapping[str, object]) -> str:
     whole = f"{stem}-{told}"
     if len(whole) <= _LONGEST_NAME:
         return whole
+    return _short_name(stem, told)
+
+
+def _short_name(stem: str, told: str) -> str:
+    """Return a run name that differs wherever what it stands for does."""
     return f"{stem[: _LONGEST_NAME - 9]}-{hash_of(told)[:8]}"
 
 
 def _plain(value: object) -> str:
     """Return a value with nothing in it that a file name may not have."""
-    text = f"{value:g}" if isinstance(value, float) else str(value).lower()
+    text = f"{value:.15g}" if isinstance(value, float) else str(value).lower()
     return "".join(letter if letter.isalnum() or letter in ".-" else "_" for letter in text)
 
 
@@ -124,6 +139,17 @@ def _state(run: Run, recipe: Recipe, home: str | Path | None, job: Job) -> str:
     except TrainingDiverged:
         return "diverged"
     return "done"
+
+
+def _judged_by_other_music(ranked: Sequence[Tried], home: str | Path | None) -> list[str]:
+    """Return the runs whose held-out songs, noise or times are not those of the first."""
+    judged = [tried.run for tried in ranked if tried.difference is not None]
+    if len(judged) < 2:
+        return []
+    found = compare(judged, home=home)
+    units = {one.run: one.verdict.units for one in found.runs}
+    alike = {(pair.first, pair.second) for pair in found.pairs if pair.units == units[pair.first] == units[pair.second]}
+    return [run for run in judged[1:] if (judged[0], run) not in alike]
 
 
 def _tried(run: Run, values: Mapping[str, object], state: str) -> Tried:

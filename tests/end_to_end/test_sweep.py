@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 import acetune
 from acetune.cli.main import main
 from acetune.errors import SettingError, Stopped
-from acetune.events import Job, StepDone, from_line
+from acetune.events import Job, Noticed, StepDone, from_line
 from acetune.run import Run
 
 OVER = {"lr": (1e-3, 1e-2), "adapter.rank": (2,)}
@@ -46,6 +46,7 @@ def test_every_combination_is_trained_and_the_best_is_first(recipe: Recipes, hom
     assert {len(losses(home / "runs" / name)) for name in names} == {4}
     assert (steps_of(events), steps_of(nothing)) == (2, 0)  # the sixth was done when the stop was seen
     assert same_again == tried
+    assert "run.other_music" not in {event.code for event in nothing if isinstance(event, Noticed)}
 
 
 @pytest.mark.slow
@@ -71,6 +72,8 @@ def test_a_training_that_diverges_is_a_result(recipe: Recipes, tmp_path: Path) -
         ({"rank": (4,), "adapter.rnak": (4,)}, "adapter.rnak"),
         ({"rank": (4, 0)}, "adapter.rank"),
         ({"optim.name": ("adamw", "adam")}, "no optimizer called adam"),
+        ({"adapter.targets": ("self", "selfish")}, "selfish"),
+        ({"adapter.ema": (0.0, 0.9), "optim.name": ("prodigy-schedule-free",)}, "averages the weights already"),
     ],
 )
 def test_what_cannot_be_tried_is_refused_before_the_first_training(
@@ -80,6 +83,22 @@ def test_what_cannot_be_tried_is_refused_before_the_first_training(
         acetune.sweep(recipe(), over, name="try", home=home)
 
     assert not list((home / "runs").glob("*"))
+
+
+def test_values_that_look_alike_in_a_name_have_runs_of_their_own(recipe: Recipes, home: Path) -> None:
+    common = recipe(schedule__steps=1, data__crop_seconds=0.6, guard__validate_every=0)
+
+    tried = acetune.sweep(common, {"adapter.targets": ("re:.*q_proj", "re:.+q_proj")}, name="try", home=home)
+
+    assert len({row.run for row in tried}) == 2
+
+
+def test_differences_of_other_music_are_said_not_to_rank(recipe: Recipes, home: Path) -> None:
+    job, events = collector()
+    common = recipe(schedule__steps=1, data__crop_seconds=0.6)
+    acetune.sweep(common, {"data.seed": (1, 2)}, name="try", home=home, job=job)
+
+    assert "run.other_music" in {event.code for event in events if isinstance(event, Noticed)}
 
 
 def test_the_command_prints_a_table(

@@ -43,7 +43,7 @@ class DataSection(Section):
     dataset: str = knob("", "Folder of songs that `acetune scan` has read.", free=True)
     max_seconds: float = knob(240.0, "Songs are encoded up to this length.", unit="s", ge=1, le=600)
     normalise: Literal["none", "peak"] = knob("none", "Loudness treatment before encoding; peak is -1 dBFS.")
-    crop_seconds: float = knob(60.0, "Longest window of a song in one example.", unit="s", gt=0, le=600)
+    crop_seconds: float = knob(60.0, "Longest window of a song in one example.", unit="s", ge=0.5, le=600)
     cut_lyrics: bool = knob(
         True, "A crop has the lyrics that are sung in it, where the times of their lines are known."
     )

@@ -54,7 +54,7 @@ def test_the_help_of_train_names_each_knob_with_default_range_and_unit(capsys: p
     main(["train", "--help"])
     text = capsys.readouterr().out
 
-    assert "--crop-seconds, --data.crop_seconds  [default 60.0; s; > 0 and <= 600]" in text
+    assert "--crop-seconds, --data.crop_seconds  [default 60.0; s; >= 0.5 and <= 600]" in text
     assert "--family.timbre_cls" in text
 
 

@@ -92,6 +92,12 @@ def test_a_larger_batch_takes_more_memory_only_if_there_are_songs_for_it():
     assert one < two == many
 
 
+def test_micro_batches_that_songs_do_not_fill_take_no_time():
+    whole, more = (planned(songs(16), **{"accumulation": count, "steps": 500}).minutes for count in (12, 4000))
+
+    assert whole == more > 0
+
+
 def test_recomputation_takes_less_memory_and_more_time():
     usual, again = planned(songs(20)), planned(songs(20), **{"compute.recompute": True})
 

@@ -4,7 +4,7 @@ import pytest
 
 from acetune.data.split import split
 from acetune.data.track import Track
-from acetune.errors import DataError
+from acetune.errors import DataError, SettingError
 
 
 def songs(count):
@@ -120,3 +120,8 @@ def test_excluded_tracks_are_in_neither_part_and_do_not_count():
 def test_holding_out_every_song_is_refused():
     with pytest.raises(DataError, match="All 5 songs"):
         split(songs(5), 5, 0)
+
+
+def test_half_a_song_is_refused():
+    with pytest.raises(SettingError, match="holdout = 1.5 is neither a share"):
+        split(songs(20), 1.5, 0)

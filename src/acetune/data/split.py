@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from acetune.data.track import Track
-from acetune.errors import DataError
+from acetune.errors import DataError, SettingError
 from acetune.files import hash_of
 
 #: From this many songs on, whole songs are held out; with fewer, windows of time.
@@ -46,6 +46,7 @@ def split(tracks: Sequence[Track], holdout: float | None, seed: int) -> Split:
 
     Raises:
         DataError: If no song would remain for training.
+        SettingError: If a number of songs is not whole.
     """
     used = [track for track in tracks if not track.excluded]
     songs = {_song(track) for track in used}
@@ -63,7 +64,9 @@ def split(tracks: Sequence[Track], holdout: float | None, seed: int) -> Split:
 def _wanted(songs: int, holdout: float | None, marked: int) -> int:
     """Return how many songs to hold out whole."""
     if holdout is not None and holdout >= 1:
-        return round(holdout)
+        if holdout % 1:
+            raise SettingError("data.holdout", value=holdout)
+        return int(holdout)
     if songs < SONGS_FOR_WHOLE or holdout == 0:
         return 0
     if holdout is None:

@@ -23,7 +23,7 @@ from acetune.planning.needs import largest, layout_of, memory_of
 from acetune.planning.optimizers import refuse_impossible
 from acetune.planning.previews import preview_seconds
 from acetune.planning.sampling import CONDITIONS, STEP_SECONDS, sampling_seconds
-from acetune.planning.steps import crop_length, run_length, steps_per_epoch, window_length
+from acetune.planning.steps import crop_length, micro_batches, run_length, steps_per_epoch, window_length
 from acetune.recipe import Recipe, changed, family_of
 from acetune.sections import WHOLE
 
@@ -107,7 +107,10 @@ def plan_for(recipe: Recipe, size: NetworkSize, tracks: Sequence[Track], machine
     memory = memory_of(recipe, size, crops, machine)
     rate = compute.step_rate(machine.device)
     flops = _flops(recipe, size, crops)
-    seconds = length.steps * recipe.data.accumulation * (flops / rate + STEP_SECONDS) + _START_SECONDS
+    share = (
+        micro_batches(crops, recipe.data.batch_size) / length.steps_per_epoch
+    )  # songs may be too few for all of them
+    seconds = length.steps * share * (flops / rate + STEP_SECONDS) + _START_SECONDS
     seconds += preview_seconds(recipe, size, length.steps, rate)
     prior = _prior_seconds(recipe, size, rate)
     units = _units(recipe, size, divided)

@@ -24,12 +24,14 @@ Step = tuple[tuple[int, ...], ...]
 
 
 def crop_length(frames: int, wanted: int, multiple: int) -> int:
-    """Return the length of the crops cut from a song of so many frames; 0 where it is too short.
+    """Return the length of the crops cut from a song of so many frames; 0 where it or the wish is too short.
 
     Songs shorter than ``wanted`` are floored to a grid; the cut-off rest moves from visit to visit, since crops
     start anywhere.
     """
     wanted -= wanted % multiple
+    if wanted < MIN_FRAMES:
+        return 0
     if frames >= wanted:
         return wanted
     grid = max(wanted // _GRID_POINTS // multiple * multiple, multiple)
@@ -68,11 +70,14 @@ def epoch_steps(crops: Sequence[int], order: Sequence[int], batch_size: int, acc
     return tuple(tuple(micro[i : i + accumulation]) for i in range(0, len(micro), accumulation))
 
 
+def micro_batches(crops: Sequence[int], batch_size: int) -> int:
+    """Return the micro-batches of an epoch, which do not depend on the order."""
+    return sum(math.ceil(sum(c == length for c in crops) / batch_size) for length in set(crops))
+
+
 def steps_per_epoch(crops: Sequence[int], batch_size: int, accumulation: int) -> int:
-    """Return ceil(micro-batches / accumulation), which does not depend on the order."""
-    lengths = set(crops)
-    micro = sum(math.ceil(sum(c == length for c in crops) / batch_size) for length in lengths)
-    return math.ceil(micro / accumulation)
+    """Return ceil(micro-batches / accumulation)."""
+    return math.ceil(micro_batches(crops, batch_size) / accumulation)
 
 
 @dataclass(frozen=True)

@@ -28,3 +28,10 @@ def test_weights_that_begin_at_zero_move_by_about_the_rate_in_a_step(name: str) 
     low, high = USUAL_RATES[name]
 
     assert 0.05 < moved(name, (low * high) ** 0.5) < 2
+
+
+@pytest.mark.parametrize("name", [name for name in catalog.names("optimizer") if name != "adamw-8bit"])
+def test_an_optimizer_says_nothing_amid_the_events(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    catalog.resolve("optimizer", name)([nn.Parameter(torch.zeros(2, 2))], OptimSection(name=name))
+
+    assert capsys.readouterr().out == ""

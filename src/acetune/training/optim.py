@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from contextlib import redirect_stdout
+from io import StringIO
 from typing import Any, Final
 
 import torch
@@ -88,15 +90,16 @@ def prodigy(parameters: Iterable[nn.Parameter], knobs: OptimSection) -> Updater:
     """Return Prodigy (arXiv:2306.06101), which finds the size of its steps: the rate is a factor, 1 is usual."""
     from prodigyopt import Prodigy
 
-    made = Prodigy(
-        list(parameters),
-        lr=knobs.lr,
-        betas=(knobs.beta1, knobs.beta2),
-        eps=knobs.eps,
-        weight_decay=knobs.weight_decay,
-        use_bias_correction=True,
-        safeguard_warmup=True,
-    )
+    with redirect_stdout(StringIO()):  # it says there what it does, amid our events
+        made = Prodigy(
+            list(parameters),
+            lr=knobs.lr,
+            betas=(knobs.beta1, knobs.beta2),
+            eps=knobs.eps,
+            weight_decay=knobs.weight_decay,
+            use_bias_correction=True,
+            safeguard_warmup=True,
+        )
     return Waiting([made])
 
 
@@ -104,14 +107,15 @@ def prodigy_schedule_free(parameters: Iterable[nn.Parameter], knobs: OptimSectio
     """Return Prodigy with averaging in place of a schedule (arXiv:2405.15682); wants a constant rate of 1."""
     from prodigyplus import ProdigyPlusScheduleFree
 
-    made = ProdigyPlusScheduleFree(
-        list(parameters),
-        lr=knobs.lr,
-        betas=(knobs.beta1, second_memory(knobs)),
-        eps=knobs.eps,
-        weight_decay=knobs.weight_decay,
-        split_groups=False,  # there is one group, and a sentence on standard output otherwise
-    )
+    with redirect_stdout(StringIO()):
+        made = ProdigyPlusScheduleFree(
+            list(parameters),
+            lr=knobs.lr,
+            betas=(knobs.beta1, second_memory(knobs)),
+            eps=knobs.eps,
+            weight_decay=knobs.weight_decay,
+            split_groups=False,  # there is one group
+        )
     return ScheduleFree([made])
 
 

@@ -8,7 +8,9 @@ import pytest
 import torch
 from torch import nn
 
+from acetune import catalog
 from acetune.events import Event, Job, Noticed, StepDone, Validated
+from acetune.sections import OptimSection
 from acetune.training import health
 from acetune.training.validate import Losses
 
@@ -124,6 +126,27 @@ def test_a_network_may_have_weights_that_are_not_used() -> None:
 
     assert moving.after(health.DEAD_STEPS) is None
     assert found is not None and found.params["count"] == 2
+
+
+@pytest.mark.parametrize("name", ["prodigy", "prodigy-schedule-free"])
+@pytest.mark.parametrize(("rate", "alarm"), [(1e-4, True), (1.0, False)])
+def test_an_optimizer_that_finds_no_step_size_is_said(name: str, rate: float, alarm: bool) -> None:
+    weight = nn.Parameter(torch.zeros(4, 4))
+    optimizer = catalog.resolve("optimizer", name)([weight], OptimSection(name=name, lr=rate))
+    estimate = health.Estimate(optimizer, start=0, warmup=10)
+    found = []
+    for number in range(1, 121):
+        weight.grad = (weight.detach() - 3.0).clone()
+        optimizer.step()
+        found.append(estimate.after(number))
+
+    assert [number for number, finding in enumerate(found, start=1) if finding] == ([110] if alarm else [])
+
+
+def test_other_optimizers_have_no_step_size_to_find() -> None:
+    optimizer = catalog.resolve("optimizer", "adamw")([nn.Parameter(torch.zeros(2))], OptimSection())
+
+    assert health.Estimate(optimizer, start=0, warmup=0).after(100) is None
 
 
 def test_an_adapter_whose_weights_all_moved_is_alive() -> None:

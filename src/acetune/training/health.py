@@ -19,10 +19,13 @@ from acetune.errors import AcetuneError, SettingError
 from acetune.events import Event, Job, StepDone, Validated
 from acetune.planning.guards import MIN_UNITS
 from acetune.training.session import Session
+from acetune.training.updater import Updater
 from acetune.training.validate import Losses, difference
 
 #: Steps without any gradient, or any change of a weight, after which an adapter counts as dead.
 DEAD_STEPS: Final = 20
+#: Steps after warm-up by which Prodigy's estimate has left its first value where it finds one: 20 to 50 (docs/log.md).
+_FOUND_STEPS: Final = 100
 #: Steps whose mean loss is compared: with one crop a step its standard error is about 6 % of the loss.
 _WINDOW: Final = 50
 #: A mean loss beyond this many times the lowest one so far is divergence.
@@ -177,6 +180,25 @@ class Unmoved:
         if not still or len(still) < self._least * len(equal):
             return None
         return SettingError("health.dead", count=len(still), total=len(equal), steps=DEAD_STEPS, names=_listed(still))
+
+
+class Estimate:
+    """Whether an optimizer that finds the size of its steps (arXiv:2306.06101) found one some steps after warm-up.
+
+    Args:
+        optimizer: Any; others have no such estimate.
+        start: Steps done.
+        warmup: Steps of warm-up.
+    """
+
+    def __init__(self, optimizer: Updater, start: int, warmup: int) -> None:
+        self._groups, self._at = optimizer.param_groups, max(start, warmup) + _FOUND_STEPS
+
+    def after(self, step: int) -> AcetuneError | None:
+        """Say, once, if the estimate still is what it was set to at first; asks the device."""
+        if step != self._at or not any(float(group["d"]) <= group["d0"] for group in self._groups if "d0" in group):
+            return None
+        return SettingError("health.estimate", step=step)
 
 
 def _sums(parameters: Mapping[str, nn.Parameter]) -> Tensor:

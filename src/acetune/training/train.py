@@ -226,7 +226,10 @@ def _restore(run: Run, session: Session, keeper: Keeper, job: Job, found: tuple[
 def _loop(session: Session, keeper: Keeper, player: Previews, job: Job, start: int) -> int:
     """Do the steps from ``start`` on; return the step that the run ends with: the last, or the best if that is past."""
     readings = Readings(every=1 if session.device.type == "cpu" else _BLOCK)
-    unmoved = health.Unmoved(session.parameters, start, 1.0 if session.facts.kind == WHOLE else 0.0)
+    watches = (
+        health.Unmoved(session.parameters, start, 1.0 if session.facts.kind == WHOLE else 0.0),
+        health.Estimate(session.optimizer, start, session.length.warmup),
+    )
     for number in range(start, session.length.steps):
         if keeper.is_enough(number):
             return keeper.back_to_best(number)
@@ -235,7 +238,7 @@ def _loop(session: Session, keeper: Keeper, player: Previews, job: Job, start: i
         stop, due = job.stop_requested(), keeper.is_due(step) or player.is_due(step)
         if full or stop or due:
             _report(session, readings, keeper, job)
-        if finding := unmoved.after(step):
+        for finding in filter(None, (watch.after(step) for watch in watches)):
             job.tell(finding)
         if stop:
             keeper.save(step)

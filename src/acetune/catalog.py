@@ -121,9 +121,11 @@ EXPORTERS = {
     "peft": "acetune.formats.peft:PEFT",
 }
 
-#: Follow the events of a training.
+#: Follow the events of a training; the first always, the others where a recipe names them.
 TRACKERS = {
     "tensorboard": "acetune.monitor.tensorboard:TensorboardTracker",
+    "wandb": "acetune.monitor.trackers:WandbTracker",
+    "trackio": "acetune.monitor.trackers:TrackioTracker",
 }
 
 _TABLES = {

@@ -160,6 +160,9 @@ class GuardSection(Section):
         ge=0,
         free=True,
     )
+    trackers: Words = knob(
+        "", "Also send the numbers to wandb or trackio; TensorBoard files are always written.", free=True
+    )
 
 
 class PreviewSection(Section):

@@ -103,13 +103,23 @@ def test_following_goes_on_while_the_run_is_trained(tmp_path: Path, capsys: pyte
     assert [event.step for event in steps] == [1, 2, 3, 4]
 
 
-def test_stop_leaves_the_control_file_for_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("verb", "file", "said"),
+    [
+        ("stop", "stop", "was asked to save and stop"),
+        ("save", "save_now", "was asked to save now"),
+        ("preview", "preview_now", "was asked for previews now"),
+    ],
+)
+def test_a_request_leaves_its_control_file_for_the_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], verb: str, file: str, said: str
+) -> None:
     run = recorded_run(tmp_path / "home", outcome=None, verdict=None)
     with run.hold():
-        main(["runs", "stop", "album"])
+        main(["runs", verb, "album"])
 
-    assert run.asked("stop")
-    assert "was asked to save and stop" in capsys.readouterr().out
+    assert run.asked(file)
+    assert said in capsys.readouterr().out
 
 
 def test_stop_leaves_a_run_alone_that_nobody_trains(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

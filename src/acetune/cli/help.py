@@ -93,6 +93,8 @@ EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
     "runs logs": ("acetune runs logs my-style -f", "acetune runs logs my-style --json"),
     "runs metrics": ("acetune runs metrics my-style -o my-style.csv",),
     "runs stop": ("acetune runs stop my-style",),
+    "runs save": ("acetune runs save my-style",),
+    "runs preview": ("acetune runs preview my-style",),
     "models ls": ("acetune models ls",),
     "models where": ("acetune models where turbo",),
     "models get": ("acetune models get turbo", "HF_ENDPOINT=https://my.mirror acetune models get turbo"),

@@ -79,15 +79,17 @@ def logs(
 
 def stop(context: typer.Context, run: RunName) -> None:
     """Ask a run to save and stop; `acetune resume` goes on."""
-    from acetune.run import Run
-    from acetune.workspace import Workspace
+    _ask(session_of(context), run, "stop")
 
-    session = session_of(context)
-    found = Run(Workspace.at(session.home).find_run(run))
-    running = found.owner() is not None
-    if running:
-        found.ask("stop")
-    session.finish({"asked": running}, session.words("asked_to_stop" if running else "not_running", run=found.name))
+
+def save(context: typer.Context, run: RunName) -> None:
+    """Ask a run for a checkpoint and an adapter now; it goes on."""
+    _ask(session_of(context), run, "save_now")
+
+
+def preview(context: typer.Context, run: RunName) -> None:
+    """Ask a run for previews now; it goes on. It must have been started with --preview.every."""
+    _ask(session_of(context), run, "preview_now")
 
 
 def metrics(
@@ -134,6 +136,18 @@ def tensorboard(
     session.finish({"port": port})
 
 
+def _ask(session: Session, name: str, request: str) -> None:
+    """Leave a request for whoever trains a run; say so where nobody does."""
+    from acetune.run import Run
+    from acetune.workspace import Workspace
+
+    run = Run(Workspace.at(session.home).find_run(name))
+    running = run.owner() is not None
+    if running:
+        run.ask(request)
+    session.finish({"asked": running}, session.words(f"asked_{request}" if running else "not_running", run=run.name))
+
+
 def _row(run: Run) -> dict[str, object]:
     """Return what a list says about a run; one whose files cannot be read is listed with the reason."""
     from acetune.errors import AcetuneError
@@ -177,4 +191,6 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "logs": logs,
     "metrics": metrics,
     "stop": stop,
+    "save": save,
+    "preview": preview,
 }

@@ -13,6 +13,7 @@ from typing import Any, Final
 from acetune.errors import SettingError
 from acetune.events import Event, StageStarted, StepDone, Validated
 from acetune.files import disk_errors
+from acetune.recipe import Recipe
 from acetune.run import Run
 
 #: Folder of a run that holds its event files.
@@ -26,7 +27,7 @@ class TensorboardTracker:
     name = "tensorboard"
 
     @contextmanager
-    def opened(self, run: Run) -> Iterator[Tracked]:
+    def opened(self, run: Run, recipe: Recipe) -> Iterator[Tracked]:
         """Yield a listener whose file is whole when the block ends, and readable at any time before."""
         from tensorboard.summary.writer.event_file_writer import EventFileWriter
 

@@ -7,7 +7,7 @@ report, validate, save. A stop request, a signal or a number that is no number s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from acetune.run import Run
 from acetune.sections import WHOLE
 from acetune.training import checkpoint, health, previews, starting
 from acetune.training.checkpoint import State
+from acetune.training.following import followed
 from acetune.training.keeper import Keeper
 from acetune.training.names import default_name, free
 from acetune.training.previews import Previews
@@ -134,10 +135,8 @@ def _run(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainResul
             run.asked(request)  # what an earlier process did not live to see
         job = Job(job.also(run.append_event).report, _stop_of(run, job))
         try:
-            with compute.threads(recipe.compute.threads), ExitStack() as trackers:
-                for tracker in catalog.names("tracker"):
-                    job = job.also(trackers.enter_context(catalog.resolve("tracker", tracker)().opened(run)))
-                return until_it_fits(lambda chosen: _train(run, chosen, workspace, job), recipe, run, job)
+            with compute.threads(recipe.compute.threads), followed(run, recipe, job) as heard:
+                return until_it_fits(lambda chosen: _train(run, chosen, workspace, heard), recipe, run, heard)
         except AcetuneError as error:
             _record_failure(run, error)
             raise

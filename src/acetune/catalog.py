@@ -27,6 +27,7 @@ VERBS = {
     "compare": "acetune.monitor.comparing:compare",
     "quickstart": "acetune.quickstart:quickstart",
     "doctor": "acetune.doctor:doctor",
+    "selftest": "acetune.trial.selftest:selftest",
 }
 
 #: What can be done with a data set; `acetune.data` and the command group `data` have the same names.

@@ -39,6 +39,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "compare": results.compare,
     "tensorboard": runs.tensorboard,
     "doctor": diagnose.doctor,
+    "selftest": diagnose.selftest,
 }
 
 #: Groups of commands: what they are about, and the commands.

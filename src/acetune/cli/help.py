@@ -43,6 +43,11 @@ EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
     "report": ("acetune report my-style", "acetune report my-style --lang zh"),
     "tensorboard": ("acetune tensorboard my-style", "acetune tensorboard --port 6007 --no-browser"),
     "doctor": ("acetune doctor",),
+    "selftest": (
+        "acetune selftest",
+        "acetune selftest --model turbo",
+        "acetune selftest --model turbo --device cuda:1",
+    ),
     "data import": (
         "acetune data import ./side_step_songs",
         "acetune data import dataset.json ./my_songs",

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 class Codec(Protocol):
     """Between audio and latents."""
 
+    def whole(self) -> Codec:
+        """Return one that takes songs at once, in whatever memory that needs: it gives what chunks must give."""
+        ...
+
     def encode(self, audio: Samples) -> tuple[Tensor, Tensor]:
         """Return mean and standard deviation of the latents, each (T, C) float32 on the CPU."""
         ...

@@ -7,6 +7,8 @@ of the whole song. The file's true ends get no neighbours: the convolutions pad 
 
 from __future__ import annotations
 
+import copy
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +42,12 @@ class OobleckCodec:
         self.hop = int(vae.hop_length)
         seconds = CPU_CHUNK_SECONDS if device.type == "cpu" else CHUNK_SECONDS
         self._frames = seconds * int(vae.config.sampling_rate) // self.hop
+
+    def whole(self) -> OobleckCodec:
+        """Return this codec without chunks."""
+        other = copy.copy(self)
+        other._frames = sys.maxsize
+        return other
 
     @torch.inference_mode()
     def encode(self, audio: Samples) -> tuple[Tensor, Tensor]:

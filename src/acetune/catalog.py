@@ -22,6 +22,7 @@ VERBS = {
     "sweep": "acetune.sweeping:sweep",
     "generate": "acetune.generation.generate:generate",
     "export": "acetune.formats.export:export",
+    "evaluate": "acetune.training.evaluate:evaluate",
     "plan": "acetune.planning.plan:plan",
     "report": "acetune.monitor.report:report",
     "compare": "acetune.monitor.comparing:compare",

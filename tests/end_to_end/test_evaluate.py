@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from probing import Recipes, collector
 import acetune
 from acetune.adapters import adapter as adapters
 from acetune.adapters.adapter import Facts
+from acetune.errors import SettingError, Stopped
 from acetune.events import Job, Noticed, StageEnded, StageStarted
 
 #: So many steps at so high a rate that a weaker adapter predicts held-out music better.
@@ -66,3 +68,47 @@ def test_of_a_whole_model_the_report_says_that_it_has_no_strength(recipe: Recipe
 
     assert not (done.folder / "evaluation" / "strengths.json").exists()
     assert "a model has no strength" in acetune.report("run", home=home).read_text()
+
+
+def test_a_run_without_validations_gets_verdict_and_strength_when_it_is_asked(recipe: Recipes, home: Path) -> None:
+    done = acetune.train(recipe(schedule__steps=2, guard__validate_every=0), name="run", home=home)
+    before = done.verdict
+    found = acetune.evaluate("run", strengths=(0.5,), home=home)
+    asked = json.loads((done.folder / "evaluation" / "strengths.json").read_text())
+    verdict = json.loads((done.folder / "evaluation" / "verdict.json").read_text())
+
+    assert before == "cannot tell" and verdict["units"] == 4
+    assert (found.step, found.verdict) == (2, verdict["verdict"])
+    assert [row["strength"] for row in asked["strengths"]] == [0, 0.5, 1]
+    assert asked["strengths"][2]["difference"] == pytest.approx(verdict["difference"])
+
+
+@pytest.mark.slow
+def test_asking_again_finds_the_same_and_writes_another_strength_into_the_adapter(recipe: Recipes, home: Path) -> None:
+    done = acetune.train(recipe(**TOO_MUCH, guard__validate_every=20), name="run", home=home)
+    file, before = done.folder / "evaluation" / "strengths.json", facts_in(done.adapter)
+    first = file.read_bytes()
+    acetune.evaluate("run", home=home)
+    again = file.read_bytes()
+    found = acetune.evaluate("run", strengths=(0.55,), home=home)
+
+    assert again == first
+    assert found.strength == 0.55 and facts_in(done.adapter) == replace(before, strength=0.55)
+
+
+def test_a_stopped_evaluation_leaves_every_file_as_it_was(recipe: Recipes, home: Path) -> None:
+    done = acetune.train(recipe(schedule__steps=2, guard__validate_every=2), name="run", home=home)
+    paths = [p for p in (*done.folder.glob("adapter/*"), *done.folder.glob("evaluation/*")) if p.is_file()]
+    before = [path.read_bytes() for path in paths]
+    job, events = collector()
+    stopping = Job(job.report, lambda: any(isinstance(e, StageStarted) and e.stage == "evaluate" for e in events))
+    with pytest.raises(Stopped):
+        acetune.evaluate("run", home=home, job=stopping)
+
+    assert [path.read_bytes() for path in paths] == before
+
+
+@pytest.mark.parametrize("strength", [-0.5, 5.0, float("nan")])
+def test_strengths_that_make_no_sense_are_refused(home: Path, strength: float) -> None:
+    with pytest.raises(SettingError, match="makes no sense"):
+        acetune.evaluate("run", strengths=(strength,), home=home)

@@ -35,6 +35,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "sweep": training.sweep,
     "generate": results.generate,
     "export": results.export,
+    "evaluate": results.evaluate,
     "report": results.report,
     "compare": results.compare,
     "tensorboard": runs.tensorboard,

@@ -1,4 +1,4 @@
-"""Commands that use what was trained: generate, export, report, compare."""
+"""Commands that use what was trained: generate, export, evaluate, report, compare."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from acetune.cli.tables import align, held_out
 
 if TYPE_CHECKING:
     from acetune.monitor.comparing import Compared, Comparison, Pair
+    from acetune.training.evaluate import EvaluateResult
 
 _AUTO = "else what the variant wants"
 
@@ -96,6 +97,33 @@ def export(
         source, to=tuple(to or ()), out=out, dtype=dtype, home=session.home, job=session.job
     )
     session.finish({"paths": paths}, *map(str, paths))
+
+
+def evaluate(
+    context: typer.Context,
+    run: RunName,
+    strength: Annotated[
+        list[float] | None,
+        typer.Option(help="To look at beside 0 and 1; again for more.", show_default="0.25 to 1.5"),
+    ] = None,
+) -> None:
+    """Ask a finished training again: did it learn, and at which strength to use it?
+
+    Held-out music is asked at each strength with the same noise. The recommendation is written into the final adapter,
+    and report.html anew. A run that held songs out and did not validate gets its verdict this way. Ctrl+C leaves all as
+    it was.
+    """
+    session = session_of(context)
+    asked = {"strengths": tuple(strength)} if strength else {}
+    found: EvaluateResult = resolve("verb", "evaluate")(run, **asked, home=session.home, job=session.job)
+    page = resolve("verb", "report")(found.folder, home=session.home, language=session.options.language)
+    verdict = session.words.find(f"verdict_{found.verdict.replace(' ', '_')}", found.verdict)
+    session.finish(
+        {**vars(found), "report": page},
+        session.words("trained", run=found.folder, verdict=verdict),
+        session.words("strength", strength=found.strength),
+        session.words("report", path=page),
+    )
 
 
 def report(context: typer.Context, run: RunName) -> None:

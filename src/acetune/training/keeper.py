@@ -16,7 +16,7 @@ from acetune.run import Run
 from acetune.sections import WHOLE
 from acetune.training import checkpoint, health, validate
 from acetune.training.checkpoint import State
-from acetune.training.evaluate import Evaluation
+from acetune.training.evaluation import Evaluation
 from acetune.training.results import DTYPE, write_result
 from acetune.training.session import Session
 from acetune.training.trainable import as_base, precision

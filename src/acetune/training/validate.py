@@ -200,3 +200,15 @@ def save_verdict(run: Run, found: Difference | None, mode: str, step: int, best_
     }  # fmt: skip
     files.write_json(run.evaluation / "verdict.json", content)
     return word
+
+
+def judged_step(run: Run) -> int | None:
+    """Return the step that the verdict is about; None where there is none.
+
+    Raises:
+        CorruptFile: If the file is damaged.
+    """
+    file = run.evaluation / "verdict.json"
+    content = files.read_json(file) if file.is_file() else {}
+    step = content.get("step") if isinstance(content, dict) else None
+    return step if isinstance(step, int) else None

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from acetune import catalog, compute, files
+from acetune import compute, files
 from acetune.adapters import trained
 from acetune.encoding.cache import Cache
 from acetune.encoding.encode import encode_set, load_dataset

@@ -16,6 +16,7 @@ from acetune.monitor.summary import summarise
 from acetune.planning.plan import plan
 from acetune.recipe import Recipe, fixed_differences, resolve
 from acetune.run import Run
+from acetune.training.room import as_made_smaller
 from acetune.training.train import train
 from acetune.workspace import Workspace
 
@@ -77,13 +78,12 @@ def sweep(
     job = job or Job()
     runs = Workspace.at(home).runs
     cells = _cells(recipe, over, name)
-    for _, _, cell in cells:
-        plan(cell, home=home)
+    steps = [plan(cell, home=home).steps for _, _, cell in cells]
     found = []
     for number, (values, run_name, cell) in enumerate(cells, start=1):
         run = Run(runs / run_name)
         job.tell(SettingError("run.trying", number=number, total=len(cells), run=run_name), severity="info")
-        found.append(_tried(run, values, _state(run, cell, home, job)))
+        found.append(_tried(run, values, _state(run, cell, steps[number - 1], home, job)))
     ranked = sorted(found, key=lambda tried: (tried.difference is None, tried.difference or 0.0))
     if apart := _judged_by_other_music(ranked, home):
         job.tell(SettingError("run.other_music", first=ranked[0].run, runs=", ".join(apart)))
@@ -128,11 +128,12 @@ def _plain(value: object) -> str:
     return "".join(letter if letter.isalnum() or letter in ".-" else "_" for letter in text)
 
 
-def _state(run: Run, recipe: Recipe, home: str | Path | None, job: Job) -> str:
-    """Train unless that is done already, and return how it ended."""
-    if run.recipe_file.is_file() and summarise(run).state == "done":
-        before = run.recipe
-        if not fixed_differences(before, recipe) and before.schedule == recipe.schedule:
+def _state(run: Run, recipe: Recipe, steps: int, home: str | Path | None, job: Job) -> str:
+    """Train so many steps unless that is done already, and return how it ended."""
+    if run.recipe_file.is_file():
+        before = summarise(run)
+        same = not fixed_differences(before.recipe, as_made_smaller(run, recipe))
+        if before.state == "done" and same and before.total == steps:
             return "done"
     try:
         train(recipe, name=run.name, on_existing="resume", home=home, job=job)

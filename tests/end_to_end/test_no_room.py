@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 import acetune
-from acetune.errors import OutOfMemory
+from acetune.errors import OutOfMemory, SettingError
 from acetune.events import Event, Job, Noticed, StepDone
+from acetune.recipe import changed
 from acetune.run import Run
 
 
@@ -116,6 +117,23 @@ def test_crops_are_halved_last_and_then_the_user_is_told(recipe: Recipes, home: 
         "--data.batch_size 1 --data.accumulation 2", "--compute.recompute true",
         "--data.crop_seconds 20", "--data.crop_seconds 10",
     ]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_sweep_goes_on_over_a_run_that_was_made_smaller(recipe: Recipes, home: Path, peak: int) -> None:
+    events: list[Event] = []
+    common, over = recipe(schedule__steps=2, data__crop_seconds=1.0), {"lr": (1e-3,)}
+    with memory_of(int(0.7 * peak)):
+        tried = acetune.sweep(common, over, name="try", home=home, job=Job(events.append))
+    again: list[Event] = []
+
+    assert len(told(events)) == 1
+    assert acetune.sweep(common, over, name="try", home=home, job=Job(again.append)) == tried
+    assert not [event for event in again if isinstance(event, StepDone)]
+    same_again = changed(common, {"optim.lr": 1e-3})
+    assert acetune.train(same_again, name=tried[0].run, on_existing="resume", home=home).steps == 2
+    with pytest.raises(SettingError, match=r"optim\.lr"):
+        acetune.train(changed(common, {"optim.lr": 0.5}), name=tried[0].run, on_existing="resume", home=home)
 
 
 @pytest.mark.slow

@@ -15,6 +15,9 @@ _SHORTEST_SECONDS: Final = 10.0
 #: Ranks are not halved below this by a plan.
 _LOWEST_RANK: Final = 16
 
+#: Knobs that `smaller` changes.
+KNOBS: Final = ("data.batch_size", "data.accumulation", "compute.recompute", "data.crop_seconds")
+
 #: Knobs and their new values.
 Changes: TypeAlias = Mapping[str, Json]
 

@@ -7,7 +7,8 @@ from typing import TypeVar
 
 from acetune import compute
 from acetune.errors import OutOfMemory
-from acetune.events import Job
+from acetune.events import Job, Noticed
+from acetune.knobs import flatten
 from acetune.planning import fitting
 from acetune.recipe import Recipe, changed
 from acetune.run import Run
@@ -59,3 +60,11 @@ def _smaller(run: Run, recipe: Recipe, at: tuple[int, int], job: Job) -> Recipe:
     if "data.crop_seconds" in changes:
         validate.forget(run)  # losses of longer crops cannot be compared
     return changed(recipe, {**changes, "schedule.steps": at[1]})
+
+
+def as_made_smaller(run: Run, recipe: Recipe) -> Recipe:
+    """Return a recipe with what a run gave up for want of memory, so that whoever asks for it again can go on."""
+    if not any(isinstance(event, Noticed) and event.code == "training.smaller" for event in run.events()):
+        return recipe
+    now = flatten(run.recipe.model_dump(mode="json"))
+    return changed(recipe, {knob: now[knob] for knob in fitting.KNOBS})

@@ -38,7 +38,7 @@ from acetune.training.names import default_name, free
 from acetune.training.previews import Previews
 from acetune.training.prior import with_prior
 from acetune.training.readings import Reading, Readings
-from acetune.training.room import NoRoomError, until_it_fits
+from acetune.training.room import NoRoomError, as_made_smaller, until_it_fits
 from acetune.training.session import Session
 from acetune.workspace import Workspace
 
@@ -121,7 +121,8 @@ def resume(
 
 
 def _resume(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainResult:
-    """Go on with a run under a recipe that may differ where that is allowed."""
+    """Go on with a run under a recipe that may differ where that is allowed, and where the run was made smaller."""
+    recipe = as_made_smaller(run, recipe)
     different = fixed_differences(run.recipe, recipe)
     if different:
         raise SettingError("training.changed", run=run.name, knobs=", ".join(different))

@@ -1,4 +1,4 @@
-"""Who follows the events of a training besides its run: TensorBoard's files always, services where a recipe names them."""
+"""Who follows a training besides its run: TensorBoard's files always, services where a recipe names them."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 recipe.yaml  plan.json  tracks.json  events.jsonl  log.txt  lock  control/{stop,save_now,preview_now}
 checkpoints/000400/{adapter.safetensors, optimizer.safetensors, state.json}   checkpoints/{last,best}
                (network/ of shards where all weights are trained)
-adapter/  previews/  evaluation/  report.html
+adapter/  previews/  evaluation/  probes/  report.html
 """
 
 from __future__ import annotations

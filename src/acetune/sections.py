@@ -178,6 +178,10 @@ class PreviewSection(Section):
     steps: int | None = knob(
         None, "Sampling steps; empty is what the variant takes, 20 at most.", ge=1, le=1000, free=True, expert=True
     )
+    probes: int = knob(
+        0, "Songs whose place on maps is kept at each save and validation; 0 for none.", ge=0, le=1000, free=True,
+        expert=True,
+    )  # fmt: skip
 
 
 class ComputeSection(Section):

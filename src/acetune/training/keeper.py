@@ -17,6 +17,7 @@ from acetune.sections import WHOLE
 from acetune.training import checkpoint, health, validate
 from acetune.training.checkpoint import State
 from acetune.training.evaluation import Evaluation
+from acetune.training.probes import Probes
 from acetune.training.results import DTYPE, write_result
 from acetune.training.session import Session
 from acetune.training.trainable import as_base, precision
@@ -40,6 +41,7 @@ class Keeper:
         self._base: Losses | None = None
         self._latest: Difference | None = None
         self._rise = health.Rise()
+        self._probes = Probes(run, session, job)
         examples = session.examples
         self._validator = Validator(
             session.family, examples, session.objective, examples.held_out(), session.recipe.data.seed, session.device
@@ -70,18 +72,20 @@ class Keeper:
             due = start and self._is_validation(start) and validate.load(self.run, f"{start:06d}") is None
             if due and self._validate(start):
                 checkpoint.mark_best(self.run, start)
+        self._probes.base(start)
 
     def is_due(self, step: int) -> bool:
         """Whether `after` will write something at this step."""
         return self._is_save(step) or self._is_validation(step) or (self.run.folder / "control" / "save_now").exists()
 
     def after(self, step: int) -> None:
-        """Validate and save what is due after a step."""
+        """Validate, save and probe what is due after a step."""
         better = self._is_validation(step) and self._validate(step)
         if better or self._is_save(step) or self.run.asked("save_now"):
             self.save(step)
         if better:
             checkpoint.mark_best(self.run, step)
+        self._probes.after(step)
         guard = self._session.recipe.guard
         checkpoint.prune(self.run, keep_last=guard.keep_last, keep_every=guard.keep_every, best=self._best_step)
 

@@ -12,8 +12,11 @@ from probing import Recipes, collector
 import acetune
 from acetune.adapters import adapter as adapters
 from acetune.adapters.adapter import Facts
+from acetune.data.scan import scan
+from acetune.data.triggers import trigger
 from acetune.errors import SettingError, Stopped
 from acetune.events import Job, Noticed, StageEnded, StageStarted
+from world import tone
 
 #: So many steps at so high a rate that a weaker adapter predicts held-out music better.
 TOO_MUCH = {"optim__lr": 0.02, "schedule__steps": 20, "schedule__warmup": 1, "schedule__final": 1.0, "data__holdout": 5}
@@ -112,3 +115,20 @@ def test_a_stopped_evaluation_leaves_every_file_as_it_was(recipe: Recipes, home:
 def test_strengths_that_make_no_sense_are_refused(home: Path, strength: float) -> None:
     with pytest.raises(SettingError, match="makes no sense"):
         acetune.evaluate("run", strengths=(strength,), home=home)
+
+
+def test_held_out_music_is_asked_with_and_without_the_trigger(recipe: Recipes, home: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "songs"
+    for number in range(5):
+        tone(folder / f"song{number}.flac", 2.6, seed=number)
+        (folder / f"song{number}.caption.txt").write_text(f"style {number}" if number else "zxband, style 0")
+    scan(folder)
+    trigger(folder, "zxband")
+    knobs = {"data__dataset": str(folder), "schedule__steps": 2, "guard__validate_every": 2}
+    done = acetune.train(recipe(**knobs), name="run", home=home)
+    found = json.loads((done.folder / "evaluation" / "trigger.json").read_text())
+
+    assert found["on"]["units"] == found["off"]["units"] == found["gain"]["units"] == 4
+    assert found["on"]["mean"] != found["off"]["mean"]
+    assert found["gain"]["mean"] == pytest.approx(found["on"]["mean"] - found["off"]["mean"])
+    assert "Trigger on and off" in acetune.report("run", home=home).read_text()

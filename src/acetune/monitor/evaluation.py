@@ -1,4 +1,4 @@
-"""The part of a report that says what was asked after the training: at which strength to use the adapter."""
+"""The part of a report that says what was asked after the training: the best strength, what the trigger does."""
 
 from __future__ import annotations
 
@@ -31,6 +31,22 @@ def strengths(summary: Summary, words: Words) -> str:
         paragraph(words("strength_how", units=found.get("units")), "soft"),
     )
     return section(title, *parts)
+
+
+def trigger(summary: Summary, words: Words) -> str:
+    """Return what the trigger does to held-out music; empty where there is none."""
+    found = _answers(summary, "trigger")
+    rows = {name: row for name in ("on", "off", "gain") if isinstance(row := found.get(name), dict)}
+    if not rows:
+        return ""
+    answer = str(found.get("answer")).replace(" ", "_")
+    heads = [words(name) for name in ("trigger_captions", "difference", "low", "high")]
+    cells = [
+        [words(f"trigger_{name}"), *("-" if row.get(n) is None else _number(row, n) for n in ("mean", "low", "high"))]
+        for name, row in rows.items()
+    ]
+    how = paragraph(words("trigger_how", units=rows["gain"].get("units")), "soft")
+    return section(words("trigger_title"), paragraph(words(f"trigger_{answer}")), table(heads, cells), how)
 
 
 def _chart(found: Mapping[str, Json], rows: list[dict[str, Json]], words: Words) -> Chart:

@@ -71,6 +71,7 @@ def _main(summary: Summary, words: Words) -> str:
         sections.verdict(summary, words),
         sections.listening(summary, words),
         evaluation.strengths(summary, words),
+        evaluation.trigger(summary, words),
         section(words("curves"), curves(summary, words)),
         sections.held_out_units(summary, words),
         losses(summary, words),

@@ -25,6 +25,7 @@ from acetune.training.evaluation import STAGE, Evaluation
 from acetune.training.results import write_result
 from acetune.training.session import Session
 from acetune.training.strengths import STRENGTHS
+from acetune.training.trigger_effect import bare_texts
 from acetune.training.validate import Difference, Validator
 from acetune.workspace import Workspace
 
@@ -82,13 +83,14 @@ def _evaluate(run: Run, strengths: tuple[float, ...], workspace: Workspace, job:
     card, _ = family_of(recipe.model.variant)
     family: ModelFamily = card.open(recipe, workspace.models, job)
     encoded, _ = encode_set(load_dataset(recipe), recipe, family, Cache(workspace.cache), job)
+    bare = bare_texts(encoded, recipe, family)
     session = Session.build(recipe, family, encoded, run.name, state.dtype)
     _restore(run, session, state, folder)
     examples = session.examples
     validator = Validator(family, examples, session.objective, examples.held_out(), recipe.data.seed, session.device)
     if not validator.units:
         raise DataError("evaluate.nothing_held_out", run=run.name)
-    evaluation = Evaluation(run, session, validator, state.step, job)
+    evaluation = Evaluation(run, session, validator, state.step, job, bare)
     difference = _difference(evaluation)
     session.facts = evaluation.facts(strengths)
     job.check_stop(STAGE)

@@ -1,19 +1,21 @@
-"""What a finished training is asked beside its verdict: at which strength to use the adapter.
+"""What a finished training is asked beside its verdict: at which strength to use it, and what its trigger does.
 
 It happens after the last step and changes nothing that was trained; a stop leaves it out and loses nothing.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from acetune.adapters.adapter import Facts
 from acetune.errors import AcetuneError, SettingError
 from acetune.events import Job, Progress, StageEnded, StageStarted
+from acetune.families.family import Part
 from acetune.run import Run
 from acetune.sections import WHOLE
-from acetune.training import strengths, validate
+from acetune.training import strengths, trigger_effect, validate
 from acetune.training.session import Session
 from acetune.training.strengths import STRENGTHS, Sweep
 from acetune.training.trainable import at_strength, precision
@@ -35,6 +37,7 @@ class Evaluation:
         validator: Looks at what is held out.
         step: Of the weights that the session has.
         job: Hears of it, and can stop it.
+        bare: Captions of held-out songs without their trigger (`trigger_effect.bare_texts`).
     """
 
     run: Run
@@ -42,9 +45,10 @@ class Evaluation:
     validator: Validator
     step: int
     job: Job
+    bare: Mapping[str, Part] = field(default_factory=dict)
 
     def facts(self, asked: tuple[float, ...] = STRENGTHS) -> Facts:
-        """Return the facts of the adapter with the strength that held-out music recommends.
+        """Return the facts of the adapter with the strength that held-out music recommends, and look at its trigger.
 
         They stay as they are where nothing is held out, where all weights were trained, which have no strength, and
         where somebody stops it.
@@ -53,30 +57,46 @@ class Evaluation:
         base, now = validate.load(self.run, "base"), validate.load(self.run, f"{self.step:06d}")
         if base is None or now is None or facts.kind == WHOLE:
             return facts
-        found = self._sweep(asked, base, now)
-        return facts if found is None else replace(facts, strength=found.recommended)
-
-    def _sweep(self, asked: tuple[float, ...], base: Losses, now: Losses) -> Sweep | None:
-        """Return the losses by strength, written down and told; None where somebody stopped it."""
-        count = min(len(self.validator.units), _MOST_UNITS)
-        validator = replace(self.validator, units=self.validator.units[:count])
-        known = {0.0: strengths.first(base, count), 1.0: strengths.first(now, count)}
+        validator = replace(self.validator, units=self.validator.units[:_MOST_UNITS])
+        known = {at: strengths.first(losses, _MOST_UNITS) for at, losses in ((0.0, base), (1.0, now))}
         open_ones = sorted(set(asked) - known.keys())
-        self.job.report(StageStarted(stage=STAGE, total=len(open_ones), unit="strengths"))
-        losses = dict(known)
-        for done, strength in enumerate(open_ones, 1):
+        bare = replace(validator, texts=self.bare)
+        answers = self._answers([(at, validator) for at in open_ones] + [(at, bare) for at in known if self.bare])
+        if answers is None:
+            return facts
+        found = self._recommend({**known, **dict(zip(open_ones, answers, strict=False))})
+        if self.bare:
+            self._trigger(known, dict(zip(known, answers[len(open_ones) :], strict=True)))
+        return replace(facts, strength=found.recommended)
+
+    def _answers(self, questions: list[tuple[float, Validator]]) -> list[Losses] | None:
+        """Return the losses that validators find at strengths; None where somebody stopped it."""
+        self.job.report(StageStarted(stage=STAGE, total=len(questions), unit="strengths"))
+        answers: list[Losses] = []
+        for strength, validator in questions:
             if self.job.stop_requested():
                 self.job.report(StageEnded(stage=STAGE, outcome="stopped"))
                 self.job.tell(SettingError("evaluate.stopped", run=self.run.name), severity="info")
                 return None
-            losses[strength] = self._losses(validator, strength)
-            self.job.report(Progress(stage=STAGE, done=done, total=len(open_ones), item=f"{strength:g}"))
+            answers.append(self._losses(validator, strength))
+            self.job.report(Progress(stage=STAGE, done=len(answers), total=len(questions), item=f"{strength:g}"))
+        self.job.report(StageEnded(stage=STAGE))
+        return answers
+
+    def _recommend(self, losses: Mapping[float, Losses]) -> Sweep:
+        """Return what losses by strength recommend, written down, and told where it is unusual."""
         found = strengths.swept(losses)
         strengths.save(self.run, found)
-        self.job.report(StageEnded(stage=STAGE, result={"strength": found.recommended, "reason": found.reason}))
         if remark := _remark(found):
             self.job.tell(remark, severity="warning" if found.reason == "base is best" else "info")
         return found
+
+    def _trigger(self, known: Mapping[float, Losses], bare: Mapping[float, Losses]) -> None:
+        """Write down what the trigger does."""
+        names = frozenset(unit.name for unit in self.validator.units if unit.crops[0][0].track.path in self.bare)
+        found = trigger_effect.effect(known, bare, names)
+        if found:
+            trigger_effect.save(self.run, found)
 
     def losses(self, strength: float) -> Losses:
         """Return the held-out losses of every unit at a strength; 0 is the base network."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -9,7 +10,7 @@ import torch
 from acetune.adapters.adapter import Facts, scale
 from acetune.errors import SettingError
 from acetune.events import Job, Json, Saved, StageEnded
-from acetune.families.family import FamilyCard
+from acetune.families.family import FamilyCard, Part
 from acetune.formats.format import suitable, write_checked
 from acetune.recipe import family_of
 from acetune.run import Run
@@ -121,10 +122,10 @@ class Keeper:
         self._job.tell(SettingError("health.enough", **enough), severity="info")
         return self._best_step
 
-    def finish(self, card: FamilyCard, step: int) -> tuple[Path, str]:
-        """Write the adapter of a step in every default format, checked, or the model; and the verdict."""
+    def finish(self, card: FamilyCard, step: int, bare: Mapping[str, Part]) -> tuple[Path, str]:
+        """Evaluate (`bare`: see `Evaluation`), write the adapter of a step in every format, or the model; judge."""
         found = self._final_difference(step)
-        self._session.facts = Evaluation(self.run, self._session, self._validator, step, self._job).facts()
+        self._session.facts = Evaluation(self.run, self._session, self._validator, step, self._job, bare).facts()
         adapter = self._session.adapter(step)
         written = write_result(self.run, self._session, adapter, card, self._job)
         mode = self._session.examples.split.mode

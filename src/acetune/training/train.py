@@ -40,6 +40,7 @@ from acetune.training.prior import with_prior
 from acetune.training.readings import Reading, Readings
 from acetune.training.room import NoRoomError, as_made_smaller, until_it_fits
 from acetune.training.session import Session
+from acetune.training.trigger_effect import bare_texts
 from acetune.workspace import Workspace
 
 #: Steps between two readings of losses on devices where a reading waits for the queue to drain.
@@ -176,7 +177,7 @@ def _train(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainRes
         save(recipe, run.recipe_file)
     encoded, _ = encode_set(manifest, recipe, family, Cache(workspace.cache), job)
     encoded = with_prior(encoded, recipe, family, job)
-    pieces = previews.asked(encoded, recipe, family)
+    pieces, bare = previews.asked(encoded, recipe, family), bare_texts(encoded, recipe, family)
     done = found[0].step if found else 0
     job = health.watched(job, [e for e in run.history() if (getattr(e, "step", None) or 0) <= done])
     if found and not checkpoint.is_last(run, found[1]):
@@ -198,7 +199,7 @@ def _train(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainRes
     player = Previews(run, session, pieces, job)
     player.base(start)
     last = _loop(session, keeper, player, job, start)
-    adapter, verdict = keeper.finish(card, last)
+    adapter, verdict = keeper.finish(card, last, bare)
     return TrainResult(run.folder, last, verdict, adapter)
 
 

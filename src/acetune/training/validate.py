@@ -7,8 +7,8 @@ song are averaged first, so that many correlated numbers do not pass for evidenc
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import cast
 
 import torch
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from acetune import files
 from acetune.errors import CorruptFile
 from acetune.events import Json, Validated
-from acetune.families.family import ModelFamily
+from acetune.families.family import ModelFamily, Part
 from acetune.families.objective import Objective
 from acetune.flow import path, randomness
 from acetune.planning.guards import MIN_UNITS
@@ -68,6 +68,7 @@ class Validator:
         units: What is held out; empty where nothing is.
         seed: Of the fixed noise.
         device: Where the network lives.
+        texts: Other captions than a song's own, encoded, by its path.
     """
 
     family: ModelFamily
@@ -76,6 +77,7 @@ class Validator:
     units: tuple[Unit, ...]
     seed: int
     device: torch.device
+    texts: Mapping[str, Part] = field(default_factory=dict)
 
     @torch.no_grad()
     def losses(self, network: nn.Module, step: int, dtype: torch.dtype) -> Losses:
@@ -100,6 +102,7 @@ class Validator:
         t = times.to(self.device)
         for place, crop in enumerate(unit.crops):
             example = self.examples.held_out_example(crop)
+            example = replace(example, text=self.texts.get(crop[0].track.path, example.text))
             batch = self.family.collate([example] * len(t), self.examples.constants, self.device)
             # One noise for all times: a fair comparison between them costs nothing.
             noise = randomness.normal(tuple(example.latents.shape), self.seed, "validation", number, place)

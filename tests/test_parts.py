@@ -19,9 +19,10 @@ from acetune.annotation.annotator import ANALYSIS_RATE_HZ, Setup, Song
 from acetune.audio import files
 from acetune.data.track import DESCRIPTION, Source, Track
 from acetune.errors import MissingDependency, UserError
-from acetune.events import Job
+from acetune.events import Job, StageEnded, StepDone
 from acetune.formats.format import write_checked
-from acetune.recipe import family_of
+from acetune.recipe import family_of, resolve
+from acetune.run import Run
 from acetune.sections import OptimSection
 from acetune.training.updater import numbers_of, put_back, tensors_of
 
@@ -57,7 +58,7 @@ def tone(hertz, seconds=3.0):
     return np.sin(2 * np.pi * hertz * np.arange(int(seconds * ANALYSIS_RATE_HZ)) / ANALYSIS_RATE_HZ).astype(np.float32)
 
 
-@pytest.mark.parametrize("kind", ["schedule", "optimizer", "annotator", "exporter"])
+@pytest.mark.parametrize("kind", ["schedule", "optimizer", "annotator", "exporter", "tracker"])
 def test_the_guide_adds_one_part_of_each_kind(kind):
     assert len(list(documented(kind))) == 1
 
@@ -243,3 +244,16 @@ def test_a_format_replaces_what_it_wrote_before(part, tmp_path, adapter):
         write_checked(part.value, adapter, card, target, torch.float32)
 
     assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize(
+    "part", [Part("tensorboard", catalog.resolve("tracker", "tensorboard")), *documented("tracker")]
+)
+def test_a_tracker_leaves_something_of_what_it_heard(part, tmp_path):
+    run = Run(tmp_path / "run")
+    run.folder.mkdir()
+    with part.value().opened(run, resolve([]).recipe) as listen:
+        listen(StepDone(step=1, loss=0.5, lr=1e-4, grad_norm=1.0, seconds=0.1))
+        listen(StageEnded(stage="train"))
+
+    assert any(file.stat().st_size for file in run.folder.rglob("*") if file.is_file())

@@ -189,6 +189,9 @@ class ComputeSection(Section):
 
     device: str = knob("auto", "auto, cpu, cuda, cuda:N, mps or xpu.", free=True)
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = knob("auto", "Number format of the frozen weights.")
+    quantise: Literal["none", "int8", "nf4"] = knob(
+        "none", "Frozen weights in 8 or 4 bits, for cards that are too small; under lora, and nf4 under dora."
+    )
     recompute: bool = knob(
         False, "Recompute activations in the backward pass: less memory, about 50 % more time.", free=True
     )

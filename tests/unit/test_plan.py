@@ -112,7 +112,7 @@ def test_recomputation_takes_less_memory_and_more_time():
 def test_too_little_memory_is_said_with_what_helps(knobs, free, warned):
     warnings = sentences(planned(songs(20), machine(free=free), **knobs))
 
-    assert [("GB of device memory" in text, "recompute" in text) for text in warnings] == [(True, True)] * warned
+    assert ["GB of device memory" in text and "recompute" in text for text in warnings[:1]] == [True] * warned
 
 
 @pytest.mark.parametrize(
@@ -130,13 +130,13 @@ def test_too_little_memory_is_said_with_what_helps(knobs, free, warned):
     ],
 )
 def test_what_does_not_fit_is_told_with_the_changes_that_make_it_fit(knobs, free, changes):
-    (warning,) = sentences(planned(songs(20), machine(free=free), **knobs))
+    warning, *_ = sentences(planned(songs(20), machine(free=free), **knobs))
 
     assert changes in warning
 
 
 def test_changes_that_make_it_fit_do(free=5e9):
-    (warning,) = planned(songs(20), machine(free=free)).warnings
+    warning, *_ = planned(songs(20), machine(free=free)).warnings
     flags = dict(warning.params)["changes"].removeprefix("--").split(" --")
 
     assert planned(songs(20), machine(free=free), **dict(flag.split() for flag in flags)).warnings == ()
@@ -144,7 +144,7 @@ def test_changes_that_make_it_fit_do(free=5e9):
 
 @pytest.mark.parametrize(("rank", "proposed"), [(64, True), (65, False)])
 def test_a_rank_is_halved_only_where_its_half_is_whole(rank, proposed):
-    (warning,) = sentences(planned(songs(20), machine(free=4.7e9), **{"adapter.rank": rank}))
+    warning, *_ = sentences(planned(songs(20), machine(free=4.7e9), **{"adapter.rank": rank}))
 
     assert ("--adapter.rank" in warning) == proposed
 
@@ -153,6 +153,41 @@ def test_what_never_fits_is_said():
     (warning,) = sentences(planned(songs(20), machine(free=2e9)))
 
     assert "no crop is short enough" in warning
+
+
+@pytest.mark.parametrize(
+    ("knobs", "free", "flags"),
+    [
+        ({"compute.recompute": True}, 4.5e9, ["--compute.quantise int8"]),
+        ({"compute.recompute": True}, 3.5e9, ["--compute.quantise nf4"]),
+        ({}, 2.7e9, ["--compute.quantise nf4 --compute.recompute true --adapter.rank 32 --adapter.alpha 32"]),
+        ({"compute.recompute": True, "compute.quantise": "int8"}, 3.5e9, []),
+        ({"compute.recompute": True, "adapter.kind": "loha"}, 5.5e9, []),
+        ({"compute.recompute": True}, 9e9, []),
+        ({"compute.recompute": True, "adapter.kind": "dora"}, 5e9, ["--compute.quantise nf4"]),
+    ],
+)
+def test_a_quantised_base_is_offered_beside_what_makes_it_fit(knobs, free, flags):
+    warnings = planned(songs(20), machine(free=free), **knobs).warnings
+
+    assert [dict(w.params)["changes"] for w in warnings if w.code == "plan.quantise"] == flags
+
+
+@pytest.mark.parametrize("form", ["int8", "nf4"])
+@pytest.mark.parametrize("kind", ["lokr", "loha", "oft", "full"])
+def test_what_a_quantised_base_cannot_carry_is_refused_by_name(kind, form):
+    rank = {} if kind == "full" else {"adapter.rank": 16}
+    knobs = {"adapter.kind": kind, "compute.quantise": form, "optim.lr": 1e-5, **rank}
+
+    with pytest.raises(SettingError, match=f"kind {kind} cannot be trained on a base in {form}"):
+        planned(songs(20), **knobs)
+
+
+@pytest.mark.parametrize(("kind", "form"), [("lora", "int8"), ("lora", "nf4"), ("dora", "nf4")])
+def test_a_quantised_base_takes_less_memory(kind, form):
+    plain, small = (planned(songs(20), **{"adapter.kind": kind, "compute.quantise": f}) for f in ("none", form))
+
+    assert small.memory_bytes < plain.memory_bytes - 0.5e9
 
 
 def test_main_memory_is_not_mistaken_for_device_memory():

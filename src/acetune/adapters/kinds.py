@@ -37,6 +37,7 @@ class Kind:
         scaled: The weights that carry the scale in files; None where the kind has no scale.
         dropout, rslora, factor, ranks: Whether these knobs do something.
         blended: Whether strength mixes the outputs with and without, since no factor of the weights does.
+        quantised: Formats in which the base may be: those of bitsandbytes' layers that PEFT's of this kind work on.
         lycoris: Whether single files have the names of the LyCORIS library.
     """
 
@@ -51,6 +52,7 @@ class Kind:
     factor: bool = False
     ranks: bool = True
     blended: bool = False
+    quantised: tuple[str, ...] = ()
     lycoris: bool = False
 
 
@@ -145,6 +147,7 @@ LORA = Kind(
     scaled="lora_B.weight",
     dropout=True,
     rslora=True,
+    quantised=("int8", "nf4"),
 )
 DORA = Kind(
     name="dora",
@@ -156,6 +159,7 @@ DORA = Kind(
     dropout=True,
     rslora=True,
     blended=True,
+    quantised=("nf4",),  # in int8 PEFT loses the scales where it looks at the weights
 )
 LOKR = Kind(
     name="lokr",

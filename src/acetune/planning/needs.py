@@ -8,6 +8,7 @@ from acetune.compute import Machine
 from acetune.planning import adapters
 from acetune.planning.memory import Held, MicroBatch, NetworkSize, training_bytes
 from acetune.planning.previews import preview_bytes
+from acetune.planning.quantising import frozen_bytes, kept_bytes
 from acetune.planning.sampling import CONDITIONS
 from acetune.recipe import Recipe, family_of
 from acetune.sections import WHOLE
@@ -25,12 +26,12 @@ def memory_of(recipe: Recipe, size: NetworkSize, crops: Sequence[int], machine: 
     layout, batch = layout_of(recipe, size), largest(recipe, size, crops)
     wide = recipe.compute.dtype == "float32" or (recipe.compute.dtype == "auto" and machine.device == "cpu")
     number = 4 if wide else 2
-    whole = recipe.adapter.kind == WHOLE
+    whole, form = recipe.adapter.kind == WHOLE, recipe.compute.quantise
     held = Held(
         trained=layout.parameters,
-        frozen=0 if whole and wide else size.parameters * number,  # of trained weights: what they compute with
+        frozen=0 if whole and wide else frozen_bytes(size, number, form),  # of trained weights: what they compute with
         number=number,
-        inputs=layout.kept_bytes(size, batch, number),
+        inputs=layout.kept_bytes(size, batch, number) + kept_bytes(size, batch, number, form),
     )
     average = layout.parameters * 4 if recipe.adapter.ema else 0
     return training_bytes(size, batch, held, recompute=recipe.compute.recompute) + average + preview_bytes(recipe)

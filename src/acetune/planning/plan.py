@@ -22,6 +22,7 @@ from acetune.planning.memory import NetworkSize, training_flops
 from acetune.planning.needs import largest, layout_of, memory_of
 from acetune.planning.optimizers import refuse_impossible
 from acetune.planning.previews import preview_seconds
+from acetune.planning.quantising import offer, refuse_uncarried
 from acetune.planning.sampling import CONDITIONS, STEP_SECONDS, sampling_seconds
 from acetune.planning.steps import crop_length, micro_batches, run_length, steps_per_epoch, window_length
 from acetune.recipe import Recipe, changed, family_of
@@ -103,6 +104,7 @@ def plan_for(recipe: Recipe, size: NetworkSize, tracks: Sequence[Track], machine
     music = minutes_of_music(recipe, divided)
     length = run_length(recipe, steps_per_epoch(crops, recipe.data.batch_size, recipe.data.accumulation), music)
     refuse_impossible(recipe)
+    refuse_uncarried(recipe)
     weights = layout_of(recipe, size).parameters
     memory = memory_of(recipe, size, crops, machine)
     rate = compute.step_rate(machine.device)
@@ -151,6 +153,10 @@ def _of_the_memory(
     else:
         then = f"{needed(changed(recipe, changes)) / 1e9:.1f}"
         yield Advice.of("plan.memory", **gigabytes, changes=as_flags(changes), then=then)
+    offered = offer(recipe, lambda other: needed(other) <= free, alone=changes is not None)
+    if offered:
+        then = f"{needed(changed(recipe, offered)) / 1e9:.1f}"
+        yield Advice.of("plan.quantise", changes=as_flags(offered), then=then)
 
 
 def _flops(recipe: Recipe, size: NetworkSize, crops: Sequence[int]) -> float:

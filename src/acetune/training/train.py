@@ -13,6 +13,7 @@ from pathlib import Path
 
 from acetune import compute, files
 from acetune.adapters import trained
+from acetune.adapters.quantised import check_installed
 from acetune.encoding.cache import Cache
 from acetune.encoding.encode import encode_set, load_dataset
 from acetune.errors import (
@@ -170,6 +171,7 @@ def _train(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainRes
     plan = plan_for(recipe, variant.size, manifest.tracks, machine)
     for warning in plan.warnings:
         job.tell(warning.finding)
+    check_installed(recipe.compute.quantise)
     family: ModelFamily = card.open(recipe, workspace.models, job)
     found = checkpoint.newest(run)
     start_from = None if found else starting.starting_point(recipe)  # a run that goes on has it already

@@ -10,6 +10,7 @@ from torch import nn
 
 from acetune.adapters import attach, whole
 from acetune.adapters.adapter import Facts
+from acetune.adapters.quantised import quantise
 from acetune.families.family import ModelFamily
 from acetune.recipe import Recipe
 from acetune.sections import WHOLE
@@ -25,12 +26,19 @@ def trainable(
         family: Loads the network.
         facts: What is trained.
         device: Where.
-        dtype: Number format of weights that stay frozen.
+        dtype: Number format of weights that stay frozen, or in which quantised ones compute.
+
+    Raises:
+        MissingDependency: If a quantised base needs bitsandbytes and it is not installed.
     """
     if facts.kind == WHOLE:
         network = family.load_network(device, torch.float32)
         return network, whole.unfreeze(network)
-    network = family.load_network(device, dtype)
+    form = recipe.compute.quantise
+    if form == "none":
+        network = family.load_network(device, dtype)
+    else:
+        network = quantise(family.load_network(torch.device("cpu"), dtype), form, device, dtype)
     return network, attach.attach(network, facts, dropout=recipe.adapter.dropout, seed=recipe.data.seed)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from probing import Recipes, losses, same, stop_after, weights
 
 import acetune
 from acetune.encoding.cache import prune
-from acetune.errors import CorruptFile, DataError, DiskFull, SettingError, Stopped
+from acetune.errors import CorruptFile, DataError, DiskFull, MissingDependency, SettingError, Stopped
 from acetune.events import Job, Noticed, StageEnded, StepDone, Validated
 from acetune.files import draft_file
 from acetune.run import Run
@@ -41,11 +42,23 @@ def test_a_disk_that_is_really_full_is_a_clear_error(small_disk: Path) -> None:
     assert list(small_disk.iterdir()) == []
 
 
-@pytest.mark.parametrize("wrong", [{"optim__name": "adamm"}, {"schedule__name": "cosin"}, {"adapter__targets": "qq"}])
+WITHOUT_8BIT = pytest.mark.skipif(find_spec("bitsandbytes") is not None, reason="bitsandbytes is here")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"optim__name": "adamm"},
+        {"schedule__name": "cosin"},
+        {"adapter__targets": "qq"},
+        {"preview__every": 2, "preview__prompts": "no such file"},
+        pytest.param({"optim__name": "adamw-8bit"}, marks=WITHOUT_8BIT),
+    ],
+)
 def test_a_mistyped_name_is_refused_before_encoding_and_leaves_the_name_free(
     recipe: Recipes, home: Path, wrong: dict[str, object]
 ) -> None:
-    with pytest.raises(SettingError):
+    with pytest.raises((SettingError, MissingDependency)):
         acetune.train(recipe(**wrong), name="run", home=home)
 
     assert acetune.train(recipe(schedule__steps=1), name="run", home=home).folder.name == "run"

@@ -69,7 +69,7 @@ def prompts_of(encoded: EncodedSet, recipe: Recipe) -> tuple[Prompt, ...]:
     knobs = recipe.preview
     if knobs.prompts is not None:
         nothing = {"lyrics": None, "language": None, "bpm": None, "keyscale": None, "timesignature": None}
-        return tuple(Prompt(caption=line, seconds=knobs.seconds, **nothing) for line in _lines(Path(knobs.prompts)))
+        return tuple(Prompt(caption=line, seconds=knobs.seconds, **nothing) for line in captions(Path(knobs.prompts)))
     divided = split([p.track for p in encoded.parts], recipe.data.holdout, recipe.data.seed)
     by_path = {p.track.path: p for p in encoded.parts}
     songs = [by_path[track.path] for track in (*divided.validation, *divided.train)]
@@ -84,8 +84,12 @@ def _prompt(p: TrackParts, knobs: PreviewSection) -> Prompt:
     return replace(prompt, seconds=seconds, lyrics=lyrics)
 
 
-def _lines(path: Path) -> list[str]:
-    """Return the captions of a text file, one a line."""
+def captions(path: Path) -> list[str]:
+    """Return the captions of a text file, one a line.
+
+    Raises:
+        SettingError: If it cannot be read or is empty.
+    """
     try:
         lines = [line.strip() for line in path.expanduser().read_text(encoding="utf-8").splitlines()]
     except (OSError, ValueError) as cause:

@@ -172,6 +172,7 @@ def _train(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainRes
     for warning in plan.warnings:
         job.tell(warning.finding)
     check_installed(recipe.compute.quantise)
+    starting.refuse_missing(recipe)
     family: ModelFamily = card.open(recipe, workspace.models, job)
     found = checkpoint.newest(run)
     start_from = None if found else starting.starting_point(recipe)  # a run that goes on has it already

@@ -80,13 +80,14 @@ class Validated(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class PreviewReady(Event):
-    """A piece of audio was generated."""
+    """A piece of audio was generated; `coded` where the network was handed the codes of a song as well."""
 
     path: str
     caption: str
     strength: float
     seed: int
     step: int | None = None
+    coded: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

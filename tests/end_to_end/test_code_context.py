@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from probing import Recipes, same, stop_after, weights
+from probing import Recipes, collector, same, stop_after, weights
 
 import acetune
 from acetune.encoding.cache import Cache
 from acetune.encoding.encode import encode_set, load_dataset
 from acetune.errors import SettingError, Stopped
-from acetune.events import Job
+from acetune.events import Job, PreviewReady
 from acetune.families.family import ModelFamily
 from acetune.recipe import family_of
 from acetune.training.examples import Examples
@@ -97,3 +97,15 @@ def test_training_with_codes_is_another_one_that_resumes_to_the_bit(recipe: Reci
 def test_a_checkpoint_without_codes_is_refused_by_name(recipe: Recipes, home: Path) -> None:
     with pytest.raises(SettingError, match="tiny-comfy has no 5 Hz codes"):
         acetune.encode(recipe(model__variant="tiny-comfy", objective__code_share=0.1), home=home)
+
+
+def test_previews_are_made_with_and_without_codes(recipe: Recipes, home: Path) -> None:
+    job, events = collector()
+    played = {"preview__every": 4, "preview__seconds": 1.0, "preview__steps": 1, "preview__songs": 1}
+    done = acetune.train(recipe(objective__code_share=0.5, schedule__steps=4, **played), name="run", home=home, job=job)
+
+    heard = [event for event in events if isinstance(event, PreviewReady)]
+    plain, coded = ((done.folder / event.path).read_bytes() for event in heard[:2])
+    assert [(event.step, event.coded) for event in heard] == [(0, False), (0, True), (4, False), (4, True)]
+    assert len({event.caption for event in heard}) == 1 and plain != coded
+    assert "with the codes of the song" in acetune.report(done.folder).read_text(encoding="utf-8")

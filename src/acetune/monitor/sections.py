@@ -79,12 +79,12 @@ def _objective(summary: Summary) -> str:
 
 def listening(summary: Summary, words: Words) -> str:
     """Return players: for each prompt the sound before and after, the newest of each strength."""
-    groups: dict[tuple[str, int], dict[float, PreviewReady]] = {}
+    groups: dict[tuple[str, int, bool], dict[float, PreviewReady]] = {}
     for preview in summary.previews:
-        groups.setdefault((preview.caption, preview.seed), {})[preview.strength] = preview
+        groups.setdefault((preview.caption, preview.seed, preview.coded), {})[preview.strength] = preview
     room = _MOST_SOUND
     parts = [paragraph(words("listen_random" if is_embedded(summary) else "listen_how"), "soft")] if groups else []
-    for (caption, seed), by_strength in groups.items():
+    for (caption, seed, coded), by_strength in groups.items():
         players = []
         for strength in sorted(by_strength):
             player, size = _player(summary.run.folder, by_strength[strength], room, words)
@@ -92,7 +92,7 @@ def listening(summary: Summary, words: Words) -> str:
             players.append(player)
         parts += [
             f"<h3>{escape(caption or words('no_caption'))}</h3>",
-            paragraph(words("seed_is", seed=seed), "soft"),
+            paragraph(words("seed_is", seed=seed) + (words("coded") if coded else ""), "soft"),
             f'<div class="pair">{"".join(players)}</div>',
         ]
     return section(words("listen"), *parts)

@@ -40,5 +40,6 @@ def preview_seconds(recipe: Recipe, size: NetworkSize, steps: int, rate: float) 
         return 0.0
     asked = preview_steps(recipe, family_of(recipe.model.variant)[1].sampling.steps)
     frames = int(knobs.seconds * size.frames_per_second)
-    pieces = knobs.songs * knobs.seeds * (steps // knobs.every + 1)
+    songs = knobs.songs * (2 if recipe.objective.code_share else 1)
+    pieces = songs * knobs.seeds * (steps // knobs.every + 1)
     return pieces * (sampling_seconds(recipe, size, frames, asked, rate) + _PIECE_SECONDS)

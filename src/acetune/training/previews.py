@@ -38,12 +38,17 @@ NOW: Final = "preview_now"
 
 @dataclass(frozen=True)
 class Asked:
-    """One piece to make each time: its prompt, encoded, and the seed of its noise."""
+    """One piece to make each time: its prompt, encoded, and the seed of its noise.
+
+    Attributes:
+        context: Rough music (T, C) of the prompt's song, as ComfyUI hands it over by default; None for none.
+    """
 
     prompt: Prompt
     seed: int
     text: Part
     lyrics: Part
+    context: Tensor | None = None
 
 
 def asked(encoded: EncodedSet, recipe: Recipe, family: ModelFamily) -> tuple[Asked, ...]:
@@ -54,14 +59,19 @@ def asked(encoded: EncodedSet, recipe: Recipe, family: ModelFamily) -> tuple[Ask
     """
     if not recipe.preview.every:
         return ()
-    prompts = prompts_of(encoded, recipe)
+    plain = prompts_of(encoded, recipe)
+    coded = _coded(encoded, recipe, family) if recipe.objective.code_share else ()
     device = compute.device(recipe.compute.device)
     conditioner = family.load_conditioner(device)
-    parts = [(prompt, conditioner.text(prompt), conditioner.lyrics(prompt)) for prompt in prompts]
+    pieces = [Asked(prompt, 0, conditioner.text(prompt), conditioner.lyrics(prompt)) for prompt in plain]
+    pieces += [
+        Asked(prompt, 0, conditioner.text(prompt, recoded=True), conditioner.lyrics(prompt), context)
+        for prompt, context in coded
+    ]
     del conditioner
     compute.release(device)
     seeds = range(recipe.data.seed, recipe.data.seed + recipe.preview.seeds)
-    return tuple(Asked(prompt, seed, text, lyrics) for prompt, text, lyrics in parts for seed in seeds)
+    return tuple(replace(piece, seed=seed) for piece in pieces for seed in seeds)
 
 
 def prompts_of(encoded: EncodedSet, recipe: Recipe) -> tuple[Prompt, ...]:
@@ -70,10 +80,26 @@ def prompts_of(encoded: EncodedSet, recipe: Recipe) -> tuple[Prompt, ...]:
     if knobs.prompts is not None:
         nothing = {"lyrics": None, "language": None, "bpm": None, "keyscale": None, "timesignature": None}
         return tuple(Prompt(caption=line, seconds=knobs.seconds, **nothing) for line in captions(Path(knobs.prompts)))
+    return tuple(_prompt(p, knobs) for p in _songs(encoded, recipe))
+
+
+def _songs(encoded: EncodedSet, recipe: Recipe) -> list[TrackParts]:
+    """Return the songs whose prompts are taken: held-out ones first."""
     divided = split([p.track for p in encoded.parts], recipe.data.holdout, recipe.data.seed)
     by_path = {p.track.path: p for p in encoded.parts}
-    songs = [by_path[track.path] for track in (*divided.validation, *divided.train)]
-    return tuple(_prompt(p, knobs) for p in songs[: knobs.songs])
+    return [by_path[track.path] for track in (*divided.validation, *divided.train)][: recipe.preview.songs]
+
+
+def _coded(encoded: EncodedSet, recipe: Recipe, family: ModelFamily) -> list[tuple[Prompt, Tensor]]:
+    """Return songs' prompts with the beginning of their rough versions, which a training with codes has encoded."""
+    found = []
+    for p in _songs(encoded, recipe):
+        prompt = _prompt(p, recipe.preview)
+        frames = frames_of(prompt.seconds, family.frames_per_second)
+        rough = encoded.cache.read("context", p.context, slice(0, frames))["mean"] if p.context else None
+        if rough is not None and len(rough) == frames:
+            found.append((prompt, rough))
+    return found
 
 
 def _prompt(p: TrackParts, knobs: PreviewSection) -> Prompt:
@@ -149,11 +175,12 @@ class Previews:
                     "seed": piece.seed,
                     "strength": strength,
                 }
+                coded = piece.context is not None
                 write_piece(path, codec.decode(music), piece.prompt.seconds, {**mark, "step": step})
                 self._job.report(
                     PreviewReady(
                         path=self._run.relative(path), caption=piece.prompt.caption, strength=strength,
-                        seed=piece.seed, step=step,
+                        seed=piece.seed, step=step, coded=coded,
                     )
                 )  # fmt: skip
             del codec
@@ -168,7 +195,7 @@ class Previews:
         """Return the latents of a piece (T, C) on the CPU; the network's mode is left as it was."""
         session, family = self._session, self._session.family
         shape = (frames_of(piece.prompt.seconds, family.frames_per_second), family.variant.size.channels)
-        example = Example(randomness.normal(shape, piece.seed, "generate"), piece.text, piece.lyrics)
+        example = Example(randomness.normal(shape, piece.seed, "generate"), piece.text, piece.lyrics, piece.context)
         usual = family.variant.sampling
         sampling = replace(usual, steps=preview_steps(session.recipe, usual.steps))
         training = session.network.training
@@ -180,7 +207,8 @@ class Previews:
 
     def _path(self, piece: Asked, step: int) -> Path:
         """Return the file of a piece at a step."""
-        return self._run.previews / f"{step:06d}-{files.hash_of(vars(piece.prompt))[:6]}-seed{piece.seed}.ogg"
+        kind = "-codes" if piece.context is not None else ""
+        return self._run.previews / f"{step:06d}-{files.hash_of(vars(piece.prompt))[:6]}-seed{piece.seed}{kind}.ogg"
 
 
 def _nothing() -> None:

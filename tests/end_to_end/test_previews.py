@@ -120,3 +120,13 @@ def test_a_run_that_goes_on_is_heard_as_if_it_had_never_stopped(recipe: Recipes,
     one, two = ({p.name: soundfile.read(p)[0] for p in run.folder.glob("previews/*")} for run in (whole, halves))
     assert one.keys() == two.keys() and len(one) == 6
     assert all((one[name] == two[name]).all() for name in one)
+
+
+def test_the_last_previews_are_listened_to_and_the_report_says_what_was_heard(recipe: Recipes, home: Path) -> None:
+    job, events = collector()
+    done = acetune.train(recipe(**{**PLAYED, "preview__every": 2}, schedule__steps=2), name="run", home=home, job=job)
+    found = json.loads((done.folder / "evaluation" / "audition.json").read_text())
+
+    assert [piece["seed"] for piece in found["pieces"]] == [42, 42] and found["step"] == 2
+    assert found["compared"] == found["songs"] == 5 and found["copies"] == []
+    assert "Do the previews do what was asked?" in acetune.report("run", home=home).read_text()

@@ -282,3 +282,13 @@ def test_a_flat_curve_can_be_drawn(points: tuple[tuple[float, float], ...]) -> N
 
 def test_nothing_is_drawn_of_nothing() -> None:
     assert draw(Chart("t", "s", "x", "y", (Series("a", "raw", ()),))) == ""
+
+
+def test_sound_that_does_not_fit_into_the_page_is_linked_and_that_is_said(tmp_path: Path) -> None:
+    run = recorded_run(tmp_path)
+    for path in run.previews.iterdir():
+        path.write_bytes(b"0" * 9_000_000)
+    path = report("album", home=tmp_path)
+
+    assert path.stat().st_size < 20_000_000
+    assert "linked and not embedded" in path.read_text(encoding="utf-8")

@@ -19,7 +19,7 @@ def strengths(summary: Summary, words: Words) -> str:
     title = words("strength_title")
     if summary.recipe.adapter.kind == WHOLE and summary.verdict:
         return section(title, paragraph(words("strength_whole")))
-    found = _answers(summary, "strengths")
+    found = answers(summary, "strengths")
     rows = [row for row in _list(found, "strengths") if isinstance(row, dict)]
     if not rows:
         return ""
@@ -35,7 +35,7 @@ def strengths(summary: Summary, words: Words) -> str:
 
 def trigger(summary: Summary, words: Words) -> str:
     """Return what the trigger does to held-out music; empty where there is none."""
-    found = _answers(summary, "trigger")
+    found = answers(summary, "trigger")
     rows = {name: row for name in ("on", "off", "gain") if isinstance(row := found.get(name), dict)}
     if not rows:
         return ""
@@ -75,7 +75,7 @@ def _table(rows: list[dict[str, Json]], words: Words) -> str:
     return table([words(name) for name in names], cells)
 
 
-def _answers(summary: Summary, name: str) -> Mapping[str, Json]:
+def answers(summary: Summary, name: str) -> Mapping[str, Json]:
     """Return what a file of the evaluation says of the step that was judged; empty where it says nothing of it."""
     path = summary.run.evaluation / f"{name}.json"
     content = read_json(path) if path.is_file() else {}

@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 
 from acetune import files
-from acetune.monitor import evaluation, sections
+from acetune.monitor import auditions, evaluation, sections
 from acetune.monitor.curves import curves
 from acetune.monitor.losses import losses
 from acetune.monitor.markup import section
@@ -70,6 +70,7 @@ def _main(summary: Summary, words: Words) -> str:
     parts = (
         sections.verdict(summary, words),
         sections.listening(summary, words),
+        auditions.audition(summary, words),
         evaluation.strengths(summary, words),
         evaluation.trigger(summary, words),
         section(words("curves"), curves(summary, words)),

@@ -82,20 +82,22 @@ def listening(summary: Summary, words: Words) -> str:
     groups: dict[tuple[str, int, bool], dict[float, PreviewReady]] = {}
     for preview in summary.previews:
         groups.setdefault((preview.caption, preview.seed, preview.coded), {})[preview.strength] = preview
-    room = _MOST_SOUND
+    room, linked = _MOST_SOUND, 0
     parts = [paragraph(words("listen_random" if is_embedded(summary) else "listen_how"), "soft")] if groups else []
     for (caption, seed, coded), by_strength in groups.items():
         players = []
         for strength in sorted(by_strength):
             player, size = _player(summary.run.folder, by_strength[strength], room, words)
             room -= size
+            linked += not size and (summary.run.folder / by_strength[strength].path).is_file()
             players.append(player)
         parts += [
             f"<h3>{escape(caption or words('no_caption'))}</h3>",
             paragraph(words("seed_is", seed=seed) + (words("coded") if coded else ""), "soft"),
             f'<div class="pair">{"".join(players)}</div>',
         ]
-    return section(words("listen"), *parts)
+    left_out = paragraph(words("sound_left_out", count=linked), "soft") if linked else ""
+    return section(words("listen"), *parts, left_out)
 
 
 def files(summary: Summary, words: Words) -> str:

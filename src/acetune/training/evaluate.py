@@ -19,7 +19,7 @@ from acetune.formats.format import suitable
 from acetune.recipe import family_of
 from acetune.run import Run
 from acetune.sections import WHOLE
-from acetune.training import checkpoint, validate
+from acetune.training import checkpoint, previews, validate
 from acetune.training.checkpoint import State
 from acetune.training.evaluation import STAGE, Evaluation
 from acetune.training.results import write_result
@@ -92,6 +92,7 @@ def _evaluate(run: Run, strengths: tuple[float, ...], workspace: Workspace, job:
         raise DataError("evaluate.nothing_held_out", run=run.name)
     evaluation = Evaluation(run, session, validator, state.step, job, bare)
     difference = _difference(evaluation)
+    previews.audition(run, session, encoded, state.step, job)
     session.facts = evaluation.facts(strengths)
     job.check_stop(STAGE)
     _write_strength(run, session, state.step, card, job)

@@ -18,6 +18,7 @@ from acetune.data.lyric_windows import lyrics_between
 from acetune.data.split import split
 from acetune.data.wordings import MAIN
 from acetune.encoding.encode import EncodedSet
+from acetune.encoding.encoded_songs import is_encoded
 from acetune.encoding.parts import TrackParts
 from acetune.errors import OutOfMemory, SettingError
 from acetune.events import Job, Json, PreviewReady
@@ -29,6 +30,7 @@ from acetune.planning.previews import preview_steps
 from acetune.recipe import Recipe
 from acetune.run import Run
 from acetune.sections import PreviewSection
+from acetune.training.audition import Piece, listen
 from acetune.training.session import Session
 from acetune.training.trainable import as_base, precision
 
@@ -208,7 +210,30 @@ class Previews:
     def _path(self, piece: Asked, step: int) -> Path:
         """Return the file of a piece at a step."""
         kind = "-codes" if piece.context is not None else ""
-        return self._run.previews / f"{step:06d}-{files.hash_of(vars(piece.prompt))[:6]}-seed{piece.seed}{kind}.ogg"
+        return _path_of(self._run, piece.prompt, f"{piece.seed}{kind}", step)
+
+
+def audition(run: Run, session: Session, encoded: EncodedSet, step: int, job: Job) -> None:
+    """Listen to the previews of a step, where there are any: see `acetune.training.audition`."""
+    pieces = _pairs(run, session.recipe, encoded, step) if session.recipe.preview.every else ()
+    tracks = [song.parts.track for song in session.examples.songs if not is_encoded(song.parts.track)]
+    listen(run, pieces, {track.path: encoded.manifest.audio(track) for track in tracks}, step, job)
+
+
+def _pairs(run: Run, recipe: Recipe, encoded: EncodedSet, step: int) -> tuple[Piece, ...]:
+    """Return the previews of a step that are there, each with the base network's; not those handed a song's codes."""
+    seeds = range(recipe.data.seed, recipe.data.seed + recipe.preview.seeds)
+    found = [
+        Piece(prompt, seed, *(_path_of(run, prompt, str(seed), at) for at in (0, step)))
+        for prompt in prompts_of(encoded, recipe)
+        for seed in seeds
+    ]
+    return tuple(piece for piece in found if piece.before.is_file() and piece.after.is_file())
+
+
+def _path_of(run: Run, prompt: Prompt, seed: str, step: int) -> Path:
+    """Return the file of a piece at a step."""
+    return run.previews / f"{step:06d}-{files.hash_of(vars(prompt))[:6]}-seed{seed}.ogg"
 
 
 def _nothing() -> None:

@@ -202,6 +202,7 @@ def _train(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainRes
     player = Previews(run, session, pieces, job)
     player.base(start)
     last = _loop(session, keeper, player, job, start)
+    previews.audition(run, session, encoded, last, job)
     adapter, verdict = keeper.finish(card, last, bare)
     return TrainResult(run.folder, last, verdict, adapter)
 

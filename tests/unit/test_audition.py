@@ -1,0 +1,89 @@
+"""Listening to previews: copies of songs are found, styles are not, and tempo and key are held against the prompt."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from acetune.audio import files
+from acetune.audio.songs import write_demo_songs
+from acetune.events import Event, Job, Noticed
+from acetune.families.family import Prompt
+from acetune.run import Run
+from acetune.training.audition import Heard, Piece, listen, obeys
+
+
+def prompt(bpm: float | None = None, keyscale: str | None = None) -> Prompt:
+    return Prompt("slow synth", None, None, bpm, keyscale, None, 8.0)
+
+
+@pytest.fixture(scope="module")
+def songs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return {path.name: path for path in write_demo_songs(tmp_path_factory.mktemp("songs"))}
+
+
+def heard_with(after: np.ndarray, songs: dict[str, Path], folder: Path) -> tuple[dict[str, object], list[Event]]:
+    """Return what is written and told of a run whose adapter plays this, and its base network noise."""
+    run, events = Run(folder), []
+    run.previews.mkdir()
+    noise = np.random.default_rng(0).standard_normal(after.shape).astype(np.float32)
+    before, now = (run.previews / f"{step:06d}-a-seed1.ogg" for step in (0, 60))
+    files.write(before, 0.1 * noise)
+    files.write(now, after)
+    listen(run, [Piece(prompt(), 1, before, now)], songs, 60, Job(events.append))
+    return json.loads((run.evaluation / "audition.json").read_text()), events
+
+
+def test_a_preview_that_is_a_song_of_the_training_raises_the_alarm(songs: dict[str, Path], tmp_path: Path) -> None:
+    name, path = list(songs.items())[2]
+    rng = np.random.default_rng(1)
+    music = files.read(path)[48_000 * 3 :]
+    found, events = heard_with(0.5 * music + 0.005 * rng.standard_normal(music.shape), songs, tmp_path)
+
+    assert [(copy["song"], copy["piece"]) for copy in found["copies"]] == [(name, "previews/000060-a-seed1.ogg")]
+    assert [(e.code, e.severity, e.subject) for e in events if isinstance(e, Noticed)] == [
+        ("evaluate.copied", "warning", name)
+    ]
+
+
+def test_another_song_of_the_same_style_raises_none(songs: dict[str, Path], tmp_path: Path) -> None:
+    (_, path), *others = songs.items()
+    found, events = heard_with(files.read(path), dict(others), tmp_path)
+
+    assert found["copies"] == [] and found["compared"] == 7
+    assert not [e for e in events if isinstance(e, Noticed)]
+
+
+def test_a_song_that_is_gone_is_not_compared(songs: dict[str, Path], tmp_path: Path) -> None:
+    (name, path), *_ = songs.items()
+    found, _ = heard_with(files.read(path), {name: tmp_path / "gone.flac"}, tmp_path)
+
+    assert (found["songs"], found["compared"], found["copies"]) == (1, 0, [])
+
+
+def test_nobody_listens_where_there_are_no_previews(tmp_path: Path) -> None:
+    listen(Run(tmp_path), [], {"song": tmp_path / "gone.flac"}, 60, Job())
+
+    assert not (tmp_path / "evaluation").exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "heard", "expected"),
+    [
+        (prompt(120, "A minor"), Heard(121.0, "A minor"), (True, True)),
+        (prompt(120, "D# minor"), Heard(60.3, "Eb minor"), (True, True)),
+        (prompt(120, "A minor"), Heard(128.0, "C major"), (False, False)),
+        (prompt(120, "A minor"), Heard(None, None), (False, False)),
+        (prompt(None, None), Heard(120.0, "A minor"), (None, None)),
+        (prompt(None, "something"), Heard(120.0, "A minor"), (None, None)),
+    ],
+)
+def test_tempo_and_key_are_held_against_the_prompt(
+    asked: Prompt, heard: Heard, expected: tuple[bool | None, bool | None]
+) -> None:
+    found = obeys(asked, heard)
+
+    assert (found["bpm"], found["keyscale"]) == expected

@@ -118,6 +118,29 @@ def release(where: torch.device) -> None:
         torch.cuda.empty_cache()
 
 
+def wait(where: torch.device) -> None:
+    """Return when a device has done what it was given."""
+    import torch
+
+    if where.type == "cuda":
+        torch.cuda.synchronize(where)
+
+
+def forget_peak(where: torch.device) -> None:
+    """Begin to measure the most memory anew."""
+    import torch
+
+    if where.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(where)
+
+
+def peak_bytes(where: torch.device) -> int | None:
+    """Return the most memory that was taken from a device since `forget_peak`; None where it does not tell."""
+    import torch
+
+    return torch.cuda.max_memory_reserved(where) if where.type == "cuda" else None
+
+
 @dataclass(frozen=True)
 class Machine:
     """What this machine has, for the planner and the doctor. Sizes in bytes; None where unknown."""

@@ -112,9 +112,11 @@ class ToyFamily:
             raise SettingError("adapter.no_target", name=targets, known="enter, mix")
         return (targets,)
 
-    def probe(self, frames: int, device: torch.device) -> Batch:
+    def probe(self, frames: int, device: torch.device, crops: int = 1, told: int = 19) -> Batch:
         part = {"vector": torch.ones(WIDTH)}
-        return self.collate([Example(torch.ones(frames, CHANNELS), part, part)], {"null": torch.zeros(WIDTH)}, device)
+        return self.collate(
+            [Example(torch.ones(frames, CHANNELS), part, part)] * crops, {"null": torch.zeros(WIDTH)}, device
+        )
 
 
 @dataclass(frozen=True)

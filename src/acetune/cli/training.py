@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from acetune.quickstart import QuickstartResult
     from acetune.recipe import Recipe
     from acetune.sweeping import Tried
+    from acetune.training.probing import Probe
     from acetune.training.train import TrainResult
 
 
@@ -47,15 +48,26 @@ def quickstart(
     session.finish(vars(done), *_outcome(session, done.run, done), session.words("report", path=done.report))
 
 
-def plan(context: typer.Context, dataset: Dataset = None, config: Config = None) -> None:
+def plan(
+    context: typer.Context,
+    dataset: Dataset = None,
+    config: Config = None,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Do two steps for real, and plan with their time and memory.")
+    ] = False,
+) -> None:
     """Say what a training would take; nothing is started.
 
-    Steps, epochs, memory, disk and minutes, with warnings about what will not go well.
+    Steps, epochs, memory, disk and minutes, with warnings about what will not go well. With --probe the network is
+    loaded (and fetched, as for a training) and takes two steps on made-up music; nothing is encoded or kept.
     """
     session = session_of(context)
-    planned = _planned(session, session.resolve(config=config, dataset=dataset).recipe)
+    recipe = session.resolve(config=config, dataset=dataset).recipe
+    tried = _probed(session, recipe) if probe else None
+    planned = tried.plan if tried else _planned(session, recipe)
     warnings = (_warning(session, advice) for advice in planned.warnings)
-    session.finish(planned.to_json(), *_plan_lines(session, planned), *warnings)
+    lines = [*_plan_lines(session, planned), *([_probe_line(session, tried)] if tried else []), *warnings]
+    session.finish((tried or planned).to_json(), *lines)
 
 
 def train(
@@ -167,6 +179,26 @@ def _plan_lines(session: Session, planned: Plan) -> list[str]:
             time=clock(planned.minutes * 60),
         ),
     ]
+
+
+def _probed(session: Session, recipe: Recipe) -> Probe:
+    """Return the plan of a recipe from two real steps."""
+    from acetune.training import probing
+
+    return probing.probe(recipe, home=session.home, job=session.job)
+
+
+def _probe_line(session: Session, tried: Probe) -> str:
+    """Return what was measured beside what was reckoned, for people."""
+    measured = session.words("plan_no_memory") if tried.memory_bytes is None else amount(tried.memory_bytes)
+    return session.words(
+        "plan_probe",
+        device=tried.device,
+        seconds=f"{tried.seconds:.3g}",
+        reckoned=f"{tried.reckoned.micro_seconds:.3g}",
+        memory=measured,
+        planned=amount(tried.reckoned.memory_bytes),
+    )
 
 
 def _finish(session: Session, done: TrainResult) -> None:

@@ -217,8 +217,8 @@ class ModelFamily(Protocol):
         """Return the network's weights in a folder that `save_model` wrote, in the number format they have there."""
         ...
 
-    def probe(self, frames: int, device: torch.device) -> Batch:
-        """Return a batch of one with made-up music and conditions, always the same, to compare networks on."""
+    def probe(self, frames: int, device: torch.device, crops: int = 1, told: int = 19) -> Batch:
+        """Return crops with about so many condition tokens, made up and always the same, to compare networks on."""
         ...
 
 

@@ -38,7 +38,8 @@ _CAPTION = 100
 class Plan:
     """What a run will take. Memory is for accelerators; minutes are an estimate from assumed rates.
 
-    First `prior` clips of the base network are made; that takes `prior_minutes`, which are part of `minutes`.
+    First `prior` clips of the base network are made; that takes `prior_minutes`, which are part of `minutes`. A run
+    sees `micro_batches`, each as long as the longest takes, `micro_seconds`.
     """
 
     steps: int
@@ -57,6 +58,8 @@ class Plan:
     minutes: float
     prior: int
     prior_minutes: float
+    micro_batches: int
+    micro_seconds: float
     warnings: tuple[Advice, ...]
 
     def to_json(self) -> dict[str, Json]:
@@ -128,6 +131,8 @@ def plan_for(recipe: Recipe, size: NetworkSize, tracks: Sequence[Track], machine
         minutes=(seconds + prior) / 60,
         prior=recipe.data.prior,
         prior_minutes=prior / 60,
+        micro_batches=round(length.steps * share),
+        micro_seconds=flops / rate + STEP_SECONDS,
         warnings=(
             *advise(recipe, tracks, length, units=units),
             *_of_the_memory(recipe, size, divided, machine, memory),

@@ -154,14 +154,16 @@ class AceStepV15:
         network = opened.load("transformer", torch.device("cpu"), stored(opened, "transformer"))
         return network.state_dict()
 
-    def probe(self, frames: int, device: torch.device) -> Batch:
-        """Return a batch of one with made-up music and conditions, always the same."""
-        size = self.variant.size
-        tokens = {"tokens": randomness.normal((9, size.condition_width), 0, "probe tokens")}
+    def probe(self, frames: int, device: torch.device, crops: int = 1, told: int = 19) -> Batch:
+        """Return made-up music and conditions, always the same; see `ModelFamily.probe`."""
+        size, half = self.variant.size, (told - 1) // 2
+        tokens = {"tokens": randomness.normal((half, size.condition_width), 0, "probe tokens")}
+        fewer = {"tokens": tokens["tokens"][1:]}
         single = randomness.normal((1, size.condition_width), 0, "probe timbre")
         silence, latents = (randomness.normal((frames, size.channels), 0, "probe latents", i) for i in range(2))
         constants = {"timbre": single, "null": single, "silence": silence}
-        return self.collate([Example(latents, tokens, tokens)], constants, device)
+        examples = [Example(latents, tokens, fewer if crop % 2 else tokens) for crop in range(crops)]
+        return self.collate(examples, constants, device)
 
 
 def _context(examples: Sequence[Example], silence: Tensor) -> Tensor:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import torch
-from probing import Recipes, losses, same, weights
+from probing import Recipes, losses, same, stop_after, weights
 from torch import Tensor
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 import acetune
-from acetune.errors import OutOfMemory, SettingError
+from acetune.errors import OutOfMemory, SettingError, Stopped
 from acetune.events import Event, Job, Noticed, StepDone
+from acetune.files import write_json
 from acetune.recipe import changed
 from acetune.run import Run
+from acetune.training import validate
 
 
 @contextmanager
@@ -144,3 +147,18 @@ def test_a_run_that_was_made_smaller_resumes_as_it_is(recipe: Recipes, home: Pat
     acetune.resume("run", changes={"schedule.steps": 4}, home=home)
 
     assert same(weights(home / "runs" / "run"), once)
+
+
+def test_the_best_of_longer_crops_is_none_once_crops_are_halved(recipe: Recipes, home: Path) -> None:
+    with pytest.raises(Stopped):
+        acetune.train(recipe(guard__validate_every=2), name="run", home=home, job=stop_after(4))
+    run = Run(home / "runs" / "run")
+    file = run.checkpoints / "000005" / "state.json"
+    state = json.loads(file.read_text())
+    write_json(file, {**state, "best_step": 2, "best_difference": -1e9})
+
+    validate.forget(run)
+    done = acetune.resume("run", home=home)
+
+    found = json.loads((done.folder / "checkpoints" / "000006" / "state.json").read_text())
+    assert found["best_step"] == 6

@@ -49,12 +49,13 @@ class Keeper:
         )
 
     def restore(self, state: State) -> None:
-        """Take over what an earlier process knew."""
-        self._best_step, self._best = state.best_step, state.best_difference
+        """Take over what an earlier process knew; a best step whose losses were forgotten is none any more."""
+        if state.best_step is not None and validate.load(self.run, f"{state.best_step:06d}"):
+            self._best_step, self._best = state.best_step, state.best_difference
         if self._session.adaptive and state.times:
             self._session.adaptive.restore(state.times)
-        if state.best_step is not None:
-            checkpoint.mark_best(self.run, state.best_step)  # a kill may have come between save and mark
+        if self._best_step is not None:
+            checkpoint.mark_best(self.run, self._best_step)  # a kill may have come between save and mark
 
     def record_base(self, start: int) -> None:
         """Record the held-out losses of the network as it came; a run that goes on keeps those it had.

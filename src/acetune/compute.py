@@ -31,6 +31,31 @@ def offline() -> bool:
     return os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on")
 
 
+@dataclass(frozen=True)
+class Place:
+    """Which of the processes that train together this one is: its number, how many there are, its number here."""
+
+    rank: int = 0
+    size: int = 1
+    local: int = 0
+
+
+def place() -> Place:
+    """Return which process this is among those that torchrun, accelerate or a script of ours started."""
+    names = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+    if not all(os.environ.get(name) for name in names):
+        return Place()
+    rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    return Place(rank, size, int(os.environ.get("LOCAL_RANK") or rank))
+
+
+def environment_of(where: Place, address: str, port: int) -> dict[str, str]:
+    """Return the environment of a process that is to be in a place and to meet the others at an address."""
+    values = (where.rank, where.size, where.local, address, port)
+    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
+    return {**os.environ, **{name: str(value) for name, value in zip(names, values, strict=True)}}
+
+
 def one_thread_each() -> None:
     """Let numpy and torch of this process use one thread; to be called before they are imported."""
     for library in ("OMP", "MKL", "OPENBLAS"):
@@ -50,12 +75,29 @@ def device(name: str = "auto") -> torch.device:
 
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if name == "cuda" and 0 < place().local < torch.cuda.device_count():
+        name = f"cuda:{place().local}"  # a launcher that shows each process one card leaves nothing to choose
     try:
         wanted = torch.device(name)
         torch.zeros(1, device=wanted).item()  # the meta device exists, but computes nothing
     except (RuntimeError, AssertionError, NotImplementedError) as cause:
         raise SettingError("compute.no_device", device=name, torch=torch.__version__) from cause
     return wanted
+
+
+def make_current(where: torch.device) -> None:
+    """Let libraries that ask for no device use this one."""
+    import torch
+
+    if where.type == "cuda":
+        torch.cuda.set_device(where.index or 0)
+
+
+def count(where: torch.device) -> int | None:
+    """Return how many devices of a kind are here; None where any number of processes can share it."""
+    import torch
+
+    return None if where.type == "cpu" else torch.get_device_module(where).device_count()
 
 
 def dtype(name: str, where: torch.device) -> torch.dtype:
@@ -143,7 +185,10 @@ def peak_bytes(where: torch.device) -> int | None:
 
 @dataclass(frozen=True)
 class Machine:
-    """What this machine has, for the planner and the doctor. Sizes in bytes; None where unknown."""
+    """What this machine has, for the planner and the doctor. Sizes in bytes; None where unknown.
+
+    `devices` of the kind are here; None where any number of processes can share it.
+    """
 
     device: str
     name: str
@@ -154,6 +199,7 @@ class Machine:
     torch: str
     torch_build: str
     nvidia_card: str | None
+    devices: int | None = None
 
 
 def machine(name: str = "auto") -> Machine:
@@ -174,6 +220,7 @@ def machine(name: str = "auto") -> Machine:
         torch=torch.__version__,
         torch_build=build or "CPU",
         nvidia_card=_nvidia_card(),
+        devices=count(chosen),
     )
 
 

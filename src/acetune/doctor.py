@@ -109,6 +109,8 @@ def check_torch(machine: Machine) -> Iterator[Finding]:
         yield _finding("torch_no_device", "fault", card=machine.nvidia_card, build=machine.torch_build)
     else:
         yield _finding("torch", "ok", version=machine.torch, build=machine.torch_build)
+    if (machine.devices or 1) > 1:
+        yield _finding("devices", "ok", count=machine.devices, device=machine.device.partition(":")[0])
     if machine.total_bytes is None:
         yield _finding("device_unknown_memory", "ok", device=machine.device, name=machine.name)
         return

@@ -57,6 +57,7 @@ SHORT_NAMES = {
     "prior": "data.prior",
     "save-every": "guard.save_every",
     "device": "compute.device",
+    "devices": "compute.devices",
     "seed": "data.seed",
 }
 

@@ -188,6 +188,9 @@ class ComputeSection(Section):
     """Where and how it is computed."""
 
     device: str = knob("auto", "auto, cpu, cuda, cuda:N, mps or xpu.", free=True)
+    devices: int = knob(
+        1, "Devices of this machine that share each step, a process for each.", ge=1, le=1024, free=True
+    )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = knob("auto", "Number format of the frozen weights.")
     quantise: Literal["none", "int8", "nf4"] = knob(
         "none", "Frozen weights in 8 or 4 bits, for cards that are too small; under lora, and nf4 under dora."

@@ -5,7 +5,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acetune.planning.steps import MIN_FRAMES, crop_length, epoch_steps, steps_per_epoch, window_length
+from acetune.planning.steps import MIN_FRAMES, crop_length, epoch_steps, pieces, steps_per_epoch, window_length
 
 lengths = st.lists(st.integers(1, 5), min_size=1, max_size=40)
 few = st.integers(1, 6)
@@ -76,3 +76,26 @@ def test_songs_shorter_than_the_crop_have_few_lengths(songs, wanted, multiple):
     crops = {crop_length(song, wanted, multiple) for song in songs if song >= grid}
 
     assert len(crops) <= 8
+
+
+@given(epochs, st.integers(1, 9))
+def test_processes_that_share_a_step_show_each_crop_once_in_its_place(epoch, size):
+    for step in epoch_steps(*epoch):
+        shared = [piece for rank in range(size) for piece in pieces(step, rank, size)]
+        shown = [(p.first + i, item) for p in shared for i, item in enumerate(p.items)]
+
+        assert shown == list(enumerate(item for micro_batch in step for item in micro_batch))
+
+
+@given(epochs, st.integers(1, 9))
+def test_shares_of_a_step_differ_by_one_crop_at_most(epoch, size):
+    for step in epoch_steps(*epoch):
+        counts = [sum(len(p.items) for p in pieces(step, rank, size)) for rank in range(size)]
+
+        assert max(counts) - min(counts) <= 1
+
+
+@given(epochs)
+def test_a_process_alone_takes_the_micro_batches_as_they_are(epoch):
+    for step in epoch_steps(*epoch):
+        assert tuple(piece.items for piece in pieces(step)) == step

@@ -63,6 +63,12 @@ def test_little_memory_is_a_warning() -> None:
     assert levels(check_torch(machine(total_bytes=8_000_000_000)))["device_little_memory"] == "warn"
 
 
+def test_several_cards_are_told_with_the_flag_that_uses_them() -> None:
+    found = {finding.code: finding for finding in check_torch(machine(devices=4))}
+
+    assert "--devices 4" in found["devices"].what()
+
+
 def test_unknown_memory_is_said() -> None:
     assert "device_unknown_memory" in levels(check_torch(machine(total_bytes=None, free_bytes=None)))
 

@@ -98,6 +98,18 @@ def test_micro_batches_that_songs_do_not_fill_take_no_time():
     assert whole == more > 0
 
 
+def test_several_devices_share_the_time_and_not_the_memory():
+    one, four = (planned(songs(40), **{"data.accumulation": 4, "compute.devices": count}) for count in (1, 4))
+
+    assert four.memory_bytes == one.memory_bytes
+    assert one.minutes / 4 < four.minutes < one.minutes / 2
+
+
+def test_more_devices_than_crops_of_a_step_are_refused():
+    with pytest.raises(SettingError, match="fewer than the 4 devices"):
+        planned(songs(40), **{"data.accumulation": 2, "compute.devices": 4})
+
+
 def test_recomputation_takes_less_memory_and_more_time():
     usual, again = planned(songs(20)), planned(songs(20), **{"compute.recompute": True})
 

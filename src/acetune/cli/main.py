@@ -21,6 +21,8 @@ from acetune.monitor.words import Words
 
 #: Commands that take a flag for each knob.
 KNOB_COMMANDS = ("train", "plan", "encode", "resume", "sweep", "quickstart", "config show", "config validate")
+#: Commands that several launched processes do together, and those that they may not.
+_SHARED_COMMANDS, _LONELY_COMMANDS = ("train", "resume"), ("quickstart", "sweep")
 _GROUPS = ("data", "runs", "cache", "models", "config")
 
 
@@ -82,8 +84,14 @@ def _run(command: str, arguments: list[str], options: Everywhere) -> int:
 
     from acetune.cli.app import build
     from acetune.cli.help import trailer
+    from acetune.compute import place
 
     asked_help = not arguments or "--help" in arguments
+    if place().size > 1 and not asked_help:
+        if command in _LONELY_COMMANDS:
+            raise SettingError("cli.alone", command=command, count=place().size)
+        if command in _SHARED_COMMANDS and place().rank:
+            return _follow(options)
     if command in KNOB_COMMANDS and not asked_help:
         knobs, arguments = take_knobs(arguments, command)
     else:
@@ -102,6 +110,18 @@ def _run(command: str, arguments: list[str], options: Everywhere) -> int:
     if asked_help:
         print(trailer(command, command in KNOB_COMMANDS))
     return code if isinstance(code, int) else 0
+
+
+def _follow(options: Everywhere) -> int:
+    """Help the process that leads, which alone reads the command line and says what comes of it."""
+    from acetune.events import Job
+    from acetune.training.helping import follow
+
+    with stop_on_signals(Words("cli", options.language)) as stop, warnings.catch_warnings():
+        if not options.debug:
+            warnings.simplefilter("ignore")
+        follow(Job(stop_requested=stop))
+    return 0
 
 
 def _fail(error: Exception, command: str, options: Everywhere) -> int:

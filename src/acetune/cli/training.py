@@ -178,6 +178,7 @@ def _plan_lines(session: Session, planned: Plan) -> list[str]:
             disk=amount(planned.disk_bytes),
             time=clock(planned.minutes * 60),
         ),
+        *([words("plan_devices", devices=planned.devices)] if planned.devices > 1 else []),
     ]
 
 

@@ -24,7 +24,7 @@ from acetune.planning.optimizers import refuse_impossible
 from acetune.planning.previews import preview_seconds
 from acetune.planning.quantising import offer, refuse_uncarried
 from acetune.planning.sampling import CONDITIONS, STEP_SECONDS, sampling_seconds
-from acetune.planning.steps import crop_length, micro_batches, run_length, steps_per_epoch, window_length
+from acetune.planning.steps import crop_length, micro_batches, refuse_idle, run_length, steps_per_epoch, window_length
 from acetune.recipe import Recipe, changed, family_of
 from acetune.sections import WHOLE
 
@@ -36,10 +36,12 @@ _CAPTION = 100
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run will take. Memory is for accelerators; minutes are an estimate from assumed rates.
+    """What a run will take. Memory is for accelerators, of each of the `devices`.
 
-    First `prior` clips of the base network are made; that takes `prior_minutes`, which are part of `minutes`. A run
-    sees `micro_batches`, each as long as the longest takes, `micro_seconds`.
+    Minutes are an estimate from assumed rates.
+
+    First `prior` clips of the base network are made; that takes `prior_minutes`, which are part of `minutes`. A
+    device sees `micro_batches`, each as long as the longest takes, `micro_seconds`.
     """
 
     steps: int
@@ -60,6 +62,7 @@ class Plan:
     prior_minutes: float
     micro_batches: int
     micro_seconds: float
+    devices: int
     warnings: tuple[Advice, ...]
 
     def to_json(self) -> dict[str, Json]:
@@ -108,6 +111,7 @@ def plan_for(recipe: Recipe, size: NetworkSize, tracks: Sequence[Track], machine
     length = run_length(recipe, steps_per_epoch(crops, recipe.data.batch_size, recipe.data.accumulation), music)
     refuse_impossible(recipe)
     refuse_uncarried(recipe)
+    refuse_idle(recipe, recipe.compute.devices)
     weights = layout_of(recipe, size).parameters
     memory = memory_of(recipe, size, crops, machine)
     rate = compute.step_rate(machine.device)
@@ -115,6 +119,7 @@ def plan_for(recipe: Recipe, size: NetworkSize, tracks: Sequence[Track], machine
     share = (
         micro_batches(crops, recipe.data.batch_size) / length.steps_per_epoch
     )  # songs may be too few for all of them
+    share /= recipe.compute.devices
     seconds = length.steps * share * (flops / rate + STEP_SECONDS) + _START_SECONDS
     seconds += preview_seconds(recipe, size, length.steps, rate)
     prior = _prior_seconds(recipe, size, rate)
@@ -133,6 +138,7 @@ def plan_for(recipe: Recipe, size: NetworkSize, tracks: Sequence[Track], machine
         prior_minutes=prior / 60,
         micro_batches=round(length.steps * share),
         micro_seconds=flops / rate + STEP_SECONDS,
+        devices=recipe.compute.devices,
         warnings=(
             *advise(recipe, tracks, length, units=units),
             *_of_the_memory(recipe, size, divided, machine, memory),

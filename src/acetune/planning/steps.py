@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from acetune.errors import SettingError
 from acetune.recipe import Recipe
 
 #: Crops shorter than the wanted length fall on this many grid points, so that batches have few different shapes.
@@ -73,6 +74,42 @@ def epoch_steps(crops: Sequence[int], order: Sequence[int], batch_size: int, acc
 def micro_batches(crops: Sequence[int], batch_size: int) -> int:
     """Return the micro-batches of an epoch, which do not depend on the order."""
     return sum(math.ceil(sum(c == length for c in crops) / batch_size) for length in set(crops))
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Items of one micro-batch that one process takes; `first` is the place of the first among the step's crops."""
+
+    first: int
+    items: tuple[int, ...]
+
+
+def pieces(step: Step, rank: int = 0, size: int = 1) -> tuple[Piece, ...]:
+    """Return what one of several processes takes of a step: a run of neighbouring crops, cut at micro-batches.
+
+    Shares differ by one crop at most; with fewer crops than processes some take nothing.
+
+    Args:
+        step: Micro-batches of item numbers.
+        rank: Of the process, from 0.
+        size: Number of processes.
+    """
+    count = sum(len(items) for items in step)
+    low, high = rank * count // size, (rank + 1) * count // size
+    found, first = [], 0
+    for items in step:
+        start, stop = max(low - first, 0), min(high - first, len(items))
+        if start < stop:
+            found.append(Piece(first + start, items[start:stop]))
+        first += len(items)
+    return tuple(found)
+
+
+def refuse_idle(recipe: Recipe, devices: int) -> None:
+    """Raise SettingError where a step has fewer crops than the devices that would share it."""
+    crops = recipe.data.batch_size * recipe.data.accumulation
+    if crops < devices:
+        raise SettingError("training.few_crops", crops=crops, devices=devices)
 
 
 def steps_per_epoch(crops: Sequence[int], batch_size: int, accumulation: int) -> int:

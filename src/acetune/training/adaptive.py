@@ -37,8 +37,8 @@ class AdaptiveTimes:
         self._drawn: Tensor | None = None
 
     def times(self, seed: int, step: int, indices: range) -> Tensor:
-        """Draw t for the crops of a step: (len(indices),) float32."""
-        if indices.start == 0 and step % _BLOCK == 0:
+        """Draw t for all crops of a step: (len(indices),) float32."""
+        if step % _BLOCK == 0:
             self._chances = self._found()
         parts = [self._part(randomness.unit(seed, "part of t", step, i)) for i in indices]
         self._drawn = torch.tensor(parts)

@@ -40,6 +40,7 @@ class State:
         dtype: Number format of the frozen weights, kept when the device changes.
         parts: Names the encoded songs, so that a changed data set is noticed.
         times: What adaptive times learned; None for times that do not learn.
+        processes: How many shared each step. The order of songs does not depend on it, sums do in their last bits.
     """
 
     step: int
@@ -49,6 +50,7 @@ class State:
     dtype: str
     parts: str
     times: list[list[float]] | None = None
+    processes: int = 1
 
 
 def save(run: Run, state: State, adapter: Adapter, optimizer: Updater, parameters: Mapping[str, nn.Parameter]) -> Path:

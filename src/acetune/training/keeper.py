@@ -52,8 +52,7 @@ class Keeper:
         """Take over what an earlier process knew; a best step whose losses were forgotten is none any more."""
         if state.best_step is not None and validate.load(self.run, f"{state.best_step:06d}"):
             self._best_step, self._best = state.best_step, state.best_difference
-        if self._session.adaptive and state.times:
-            self._session.adaptive.restore(state.times)
+        self._session.take_over(state.times)
         if self._best_step is not None:
             checkpoint.mark_best(self.run, self._best_step)  # a kill may have come between save and mark
 
@@ -96,7 +95,8 @@ class Keeper:
         adapter = self._session.adapter(step)
         dtype = str(self._session.dtype).removeprefix("torch.")
         times = self._session.adaptive.state if self._session.adaptive else None
-        state = State(step, self._best_step, self._best, self.threads, dtype, self._session.parts, times)
+        best, parts, processes = (self._best_step, self._best), self._session.parts, self._session.team.size
+        state = State(step, *best, self.threads, dtype, parts, times, processes)
         folder = checkpoint.save(self.run, state, adapter, self._session.optimizer, self._session.parameters)
         self._job.report(Saved(path=self.run.relative(folder), what="checkpoint", step=step))
         if step and adapter.facts.kind != WHOLE:  # a checkpoint of all weights is large, and a model by itself

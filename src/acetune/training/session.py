@@ -3,35 +3,38 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 import torch
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 from acetune import catalog, compute, files
 from acetune.adapters.adapter import Adapter, Facts
 from acetune.encoding.encode import EncodedSet
-from acetune.errors import SettingError
 from acetune.families.family import Batch, ModelFamily
 from acetune.families.objective import Objective
 from acetune.flow import path, randomness
 from acetune.planning import adapters
 from acetune.planning.plan import minutes_of_music
-from acetune.planning.steps import Length, Step, run_length
+from acetune.planning.steps import Length, pieces, run_length
 from acetune.recipe import Recipe, family_of
 from acetune.sections import WHOLE
 from acetune.training.adaptive import AdaptiveTimes
 from acetune.training.examples import Examples
 from acetune.training.readings import Reading
+from acetune.training.team import Team
 from acetune.training.trainable import precision, trainable
 from acetune.training.updater import Averaged, Updater, in_use, used
 
 #: Factor of the loss with float16 weights, whose gradients would vanish below 6e-8 otherwise.
 _HALF_SCALE = 2.0**14
+
+
+#: A micro-batch and the place of its first crop in the step.
+Loaded: TypeAlias = tuple[int, Batch]
 
 
 @dataclass
@@ -46,7 +49,6 @@ class Session:
     family: ModelFamily
     examples: Examples
     objective: Objective
-    accelerator: Accelerator
     network: nn.Module
     parameters: dict[str, nn.Parameter]
     optimizer: Updater
@@ -55,8 +57,9 @@ class Session:
     parts: str
     dtype: torch.dtype
     device: torch.device
+    team: Team = field(default_factory=Team)
     bad: Tensor = field(init=False)
-    _next: tuple[int, list[Batch]] | None = None
+    _next: tuple[int, list[Loaded]] | None = None
 
     def __post_init__(self) -> None:
         self.bad = torch.zeros((), device=self.device)
@@ -67,7 +70,13 @@ class Session:
 
     @classmethod
     def build(
-        cls, recipe: Recipe, family: ModelFamily, encoded: EncodedSet, name: str, dtype: str | None = None
+        cls,
+        recipe: Recipe,
+        family: ModelFamily,
+        encoded: EncodedSet,
+        name: str,
+        dtype: str | None = None,
+        team: Team | None = None,
     ) -> Session:
         """Load the network, put a fresh adapter on it (or let all of it be trained), and lay out the steps.
 
@@ -77,6 +86,7 @@ class Session:
             encoded: The songs.
             name: Of the run.
             dtype: Number format of an earlier part of the run, which holds; None for the recipe's.
+            team: The processes that share each step; None for this one alone.
 
         Raises:
             DataError: If no song is long enough.
@@ -91,14 +101,12 @@ class Session:
         network, parameters = trainable(recipe, family, facts, device, number_format)
         if recipe.compute.recompute:
             network.enable_gradient_checkpointing()  # type: ignore[operator]
-        accelerator = _accelerator(device)
-        network = accelerator.prepare_model(network, device_placement=False)
         music = minutes_of_music(recipe, examples.split)
         return cls(
-            recipe, family, examples, objective, accelerator, network.train(), parameters,
+            recipe, family, examples, objective, network.train(), parameters,
             _updater(recipe, parameters), facts, run_length(recipe, examples.steps_per_epoch, music),
             _name_of(encoded),
-            number_format, device,
+            number_format, device, team or Team(),
         )  # fmt: skip
 
     def adapter(self, step: int) -> Adapter:
@@ -108,6 +116,11 @@ class Session:
             weights = {name: tensor.cpu().clone() for name, tensor in weights.items()}
         return Adapter(weights, replace(self.facts, step=step))
 
+    def take_over(self, times: list[list[float]] | None) -> None:
+        """Go on with what adaptive times had learned, where there are such."""
+        if self.adaptive and times:
+            self.adaptive.restore(times)
+
     def in_use(self) -> AbstractContextManager[None]:
         """Return a block in which the network has the weights that the adapter is used with."""
         return in_use(self.optimizer, self.parameters)
@@ -115,34 +128,42 @@ class Session:
     def update(self, number: int) -> Reading:
         """Do one optimizer update; nothing in it waits for the device.
 
-        The loss is the mean over the crops of the step, whatever their micro-batch, so that a short last one counts
-        for what it is.
+        The loss is the mean over the crops of the step, whatever their micro-batch and process, so that a short last
+        one counts for what it is.
 
         Args:
             number: Step, counted from 0.
         """
-        total, losses, times = self.backward(number)
-        if number + 1 < self.length.steps:
-            self._next = (number + 1, _loaded(self, number + 1))  # while the device is still busy
-        norm = self._apply(number, total)
+        with self.team.agreed():
+            losses, times = self.backward(number, self._batches(number))
+            if number + 1 < self.length.steps:
+                self._next = (number + 1, micro_batches(self, number + 1, self.team))  # while the device is still busy
+        self.team.add_up(losses, self.parameters.values())
+        loss = losses.mean()
+        if self.adaptive:
+            self.adaptive.learn(losses, self.bad)
+        norm = self._apply(number, loss)
         songs = self.examples.shown(number)
         epoch = number // self.examples.steps_per_epoch
-        return Reading(number + 1, total, norm, losses, songs, times, self.learning_rate(number), epoch)
+        return Reading(number + 1, loss, norm, losses, songs, times, self.learning_rate(number), epoch)
 
-    def backward(self, number: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Add the gradients of a step (counted from 0); return its loss, and loss and t of each crop."""
-        micro_batches = self._batches(number)
-        count = sum(batch.x0.shape[0] for batch in micro_batches)
-        total = torch.zeros((), device=self.device)
-        found, first = [], 0
-        for place, batch in enumerate(micro_batches):
-            losses, times = self._losses(batch, number, first, place)
-            loss = losses.sum() / count
-            self.accelerator.backward(loss * self._loss_scale)
-            total += loss.detach()
-            found.append((losses.detach(), times))
-            first += batch.x0.shape[0]
-        return total, torch.cat([losses for losses, _ in found]), torch.cat([times for _, times in found])
+    def backward(self, number: int, share: Sequence[Loaded] | None = None) -> tuple[Tensor, Tensor]:
+        """Add the gradients of micro-batches of a step; return losses and t of all crops of the step.
+
+        Args:
+            number: Step, counted from 0.
+            share: Micro-batches of the step; None for all of them. The losses of crops in none of them are 0.
+        """
+        share = micro_batches(self, number, Team()) if share is None else share
+        count = sum(map(len, self.examples.step(number)))
+        times = (self.adaptive or self.objective).times(self.recipe.data.seed, number, range(count))
+        times = self.family.round_times(times, self.dtype)
+        found = torch.zeros(count, device=self.device)
+        for first, batch in share:
+            losses = _losses(self, batch, number, first, times)
+            (losses.sum() / count * self._loss_scale).backward()  # type: ignore[no-untyped-call]
+            found[first : first + len(losses)] = losses.detach()
+        return found, times
 
     def learning_rate(self, number: int) -> float:
         """Return the learning rate of a step counted from 0."""
@@ -167,39 +188,44 @@ class Session:
         self.optimizer.zero_grad(set_to_none=True)
         return norm
 
-    def _losses(self, batch: Batch, number: int, first: int, place: int) -> tuple[Tensor, Tensor]:
-        """Return loss and t of each crop of a micro-batch, both (B,), the times on the CPU."""
-        seed = self.recipe.data.seed
-        indices = range(first, first + batch.x0.shape[0])
-        times = self.family.round_times((self.adaptive or self.objective).times(seed, number, indices), self.dtype)
-        dropped = self.objective.dropped(seed, number, indices)
-        shape = tuple(batch.x0.shape[1:])
-        drawn = torch.stack([randomness.normal(shape, seed, "noise", number, i) for i in indices])
-        t, dropped, noise = (compute.to_device(tensor, self.device) for tensor in (times, dropped, drawn))
-        x_t = path.noisy(batch.x0, noise, t)
-        if self.recipe.adapter.dropout:
-            torch.manual_seed(randomness.key(seed, "adapter dropout", number, place))
-        with precision(self.facts, self.device, self.dtype):
-            predicted = self.family.predict(self.network, batch, x_t, t, dropped)
-        losses = self.objective.losses(predicted, path.velocity(batch.x0, noise), t)
-        if self.adaptive:
-            self.adaptive.learn(losses, self.bad)
-        return losses, times
-
-    def _batches(self, number: int) -> list[Batch]:
-        """Return the micro-batches of a step, those loaded ahead where they are the right ones."""
+    def _batches(self, number: int) -> list[Loaded]:
+        """Return the micro-batches of a step that are ours, those loaded ahead where they are the right ones."""
         ready, self._next = self._next, None
-        return ready[1] if ready and ready[0] == number else _loaded(self, number)
+        return ready[1] if ready and ready[0] == number else micro_batches(self, number, self.team)
 
 
-def _loaded(session: Session, number: int) -> list[Batch]:
-    """Return the crops of a step, cut and collated."""
-    step: Step = session.examples.step(number)
-    batches, first = [], 0
-    for items in step:
-        crops = [session.examples.example(item, number, first + i) for i, item in enumerate(items)]
-        batches.append(session.family.collate(crops, session.examples.constants, session.device))
-        first += len(items)
+def _losses(session: Session, batch: Batch, number: int, first: int, times: Tensor) -> Tensor:
+    """Return the loss of each crop of a micro-batch, (B,).
+
+    Args:
+        session: Its network predicts.
+        batch: Its crops.
+        number: Step, counted from 0.
+        first: Place of the first crop in the step.
+        times: t of all crops of the step, on the CPU.
+    """
+    seed = session.recipe.data.seed
+    indices = range(first, first + batch.x0.shape[0])
+    dropped = session.objective.dropped(seed, number, indices)
+    shape = tuple(batch.x0.shape[1:])
+    drawn = torch.stack([randomness.normal(shape, seed, "noise", number, i) for i in indices])
+    t, dropped, noise = (
+        compute.to_device(tensor, session.device) for tensor in (times[first : indices.stop], dropped, drawn)
+    )
+    x_t = path.noisy(batch.x0, noise, t)
+    if session.recipe.adapter.dropout:
+        torch.manual_seed(randomness.key(seed, "adapter dropout", number, first))
+    with precision(session.facts, session.device, session.dtype):
+        predicted = session.family.predict(session.network, batch, x_t, t, dropped)
+    return session.objective.losses(predicted, path.velocity(batch.x0, noise), t)
+
+
+def micro_batches(session: Session, number: int, team: Team) -> list[Loaded]:
+    """Return the crops of a step that are ours in a team, cut and collated."""
+    batches = []
+    for piece in pieces(session.examples.step(number), team.rank, team.size):
+        crops = [session.examples.example(item, number, piece.first + i) for i, item in enumerate(piece.items)]
+        batches.append((piece.first, session.family.collate(crops, session.examples.constants, session.device)))
     return batches
 
 
@@ -231,19 +257,6 @@ def _updater(recipe: Recipe, parameters: Mapping[str, nn.Parameter]) -> Updater:
     make: Callable[..., Updater] = catalog.resolve("optimizer", recipe.optim.name)
     plain = make(parameters.values(), recipe.optim)
     return Averaged(plain, tuple(parameters.values()), recipe.adapter.ema) if recipe.adapter.ema else plain
-
-
-def _accelerator(device: torch.device) -> Accelerator:
-    """Return an accelerator for one process on this device, whatever an earlier training in this process used.
-
-    Raises:
-        SettingError: If several processes were launched; they would train the same run at once.
-    """
-    AcceleratorState._reset_state(reset_partial_state=True)
-    accelerator = Accelerator(cpu=device.type == "cpu", device_placement=False)
-    if accelerator.num_processes > 1:
-        raise SettingError("training.processes", count=accelerator.num_processes)
-    return accelerator
 
 
 def _name_of(encoded: EncodedSet) -> str:

@@ -6,10 +6,10 @@ report, validate, save. A stop request, a signal or a number that is no number s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 from acetune import compute, files
 from acetune.adapters import trained
@@ -20,12 +20,11 @@ from acetune.errors import (
     AcetuneError,
     CorruptFile,
     OutOfMemory,
-    ResourceError,
     SettingError,
     Stopped,
     TrainingDiverged,
 )
-from acetune.events import Job, Noticed, StageEnded, StageStarted, StepDone
+from acetune.events import Job, StageEnded, StageStarted, StepDone
 from acetune.families.family import ModelFamily
 from acetune.planning.plan import plan_for
 from acetune.recipe import Recipe, changed, family_of, fixed_differences, save
@@ -33,8 +32,11 @@ from acetune.run import Run
 from acetune.sections import WHOLE
 from acetune.training import checkpoint, health, previews, starting
 from acetune.training.checkpoint import State
+from acetune.training.failing import record_failure
 from acetune.training.following import followed
+from acetune.training.helping import Order, follow
 from acetune.training.keeper import Keeper
+from acetune.training.launching import Leader, opened, threads
 from acetune.training.names import default_name, free
 from acetune.training.previews import Previews
 from acetune.training.prior import with_prior
@@ -85,6 +87,8 @@ def train(
     """
     if on_existing not in ("refuse", "resume", "new"):
         raise SettingError("training.on_existing", value=on_existing)
+    if compute.place().rank:
+        return cast("TrainResult", follow(job).outcome())
     workspace = Workspace.at(home)
     run = Run(workspace.runs / files.check_name(name or default_name(recipe), "run"))
     if run.recipe_file.is_file():
@@ -117,6 +121,8 @@ def resume(
         SettingError: If there is no such run, or a knob was changed that must not.
         Others: As `train`.
     """
+    if compute.place().rank:
+        return cast("TrainResult", follow(job).outcome())
     workspace = Workspace.at(home)
     found = Run(workspace.find_run(run))
     return _resume(found, changed(found.recipe, changes or {}), workspace, job or Job())
@@ -133,36 +139,27 @@ def _resume(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainRe
 
 def _run(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainResult:
     """Train in a run folder from its newest checkpoint on."""
-    with run.hold():
+    with opened(recipe) as leader, run.hold():
         for request in ("stop", "save_now", previews.NOW):
             run.asked(request)  # what an earlier process did not live to see
-        job = Job(job.also(run.append_event).report, _stop_of(run, job))
+        job = Job(job.also(run.append_event).report, leader.team.stop_of(run, job))
         try:
-            with compute.threads(recipe.compute.threads), followed(run, recipe, job) as heard:
-                return until_it_fits(lambda chosen: _train(run, chosen, workspace, heard), recipe, run, heard)
+            with compute.threads(threads(recipe)), followed(run, recipe, job) as heard:
+                result = until_it_fits(lambda chosen: _train(run, chosen, workspace, leader, heard), recipe, run, heard)
+                leader.dismiss(result)
+                return result
         except AcetuneError as error:
-            _record_failure(run, error)
+            record_failure(run, error)
             raise
         except RuntimeError as error:
             if not compute.is_out_of_memory(error):
                 raise
             full = OutOfMemory("training.memory", device=recipe.compute.device)
-            _record_failure(run, full)
+            record_failure(run, full)
             raise full from error
 
 
-def _record_failure(run: Run, error: AcetuneError) -> None:
-    """Leave in the run why it ended, unless the loop said so already or the disk takes no more."""
-    if error.code == "training.stopped" or isinstance(error, TrainingDiverged) or not run.events_file.is_file():
-        return
-    outcome = "stopped" if isinstance(error, Stopped) else "failed"
-    with suppress(ResourceError):
-        if outcome == "failed":
-            run.append_event(Noticed(code=error.code, message=error.message(), severity="error"))
-        run.append_event(StageEnded(stage="train", outcome=outcome, result={"code": error.code}))
-
-
-def _train(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainResult:
+def _train(run: Run, recipe: Recipe, workspace: Workspace, leader: Leader, job: Job) -> TrainResult:
     """Prepare, loop and finish."""
     card, variant = family_of(recipe.model.variant)
     manifest = load_dataset(recipe)
@@ -185,10 +182,11 @@ def _train(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainRes
     job = health.watched(job, [e for e in run.history() if (getattr(e, "step", None) or 0) <= done])
     if found and not checkpoint.is_last(run, found[1]):
         job.tell(CorruptFile("training.older_checkpoint", step=found[0].step))
-    session = Session.build(recipe, family, encoded, run.name, found[0].dtype if found else None)
+    leader.gather(job)
+    order = Order(run.name, recipe, workspace.models, encoded, found, start_from)
+    leader.team.give(order)
+    session = order.session(family, leader.team)
     keeper = Keeper(run, session, job)
-    if start_from:
-        starting.begin(session, start_from)
     start = _restore(run, session, keeper, job, found)
     save(recipe, run.recipe_file)  # only now: a refused change must not stay in the run
     run.record_tracks(session.examples.used)
@@ -216,16 +214,25 @@ def _restore(run: Run, session: Session, keeper: Keeper, job: Job, found: tuple[
         raise SettingError("training.other_songs", run=run.name)
     if state.step > session.length.steps:
         raise SettingError("training.shorter", run=run.name, done=state.step, steps=session.length.steps)
-    if state.threads != keeper.threads and session.device.type == "cpu":
-        job.tell(SettingError("training.threads", before=state.threads, now=keeper.threads))
+    _tell_what_differs(state, session, keeper, job)
     before = trained.facts_of(folder)
     session.facts = replace(session.facts, start=before.start)
     if before.fingerprint != session.facts.fingerprint:
         raise SettingError("training.other_base", run=run.name)
-    checkpoint.restore(folder, session.optimizer, session.parameters)
+    with session.team.agreed():
+        checkpoint.restore(folder, session.optimizer, session.parameters)
     checkpoint.discard_after(run, state.step)
     keeper.restore(state)
     return state.step
+
+
+def _tell_what_differs(state: State, session: Session, keeper: Keeper, job: Job) -> None:
+    """Report what makes the last bits of a run that goes on differ from those of one that never stopped."""
+    if state.threads != keeper.threads and session.device.type == "cpu":
+        job.tell(SettingError("training.threads", before=state.threads, now=keeper.threads))
+    if state.processes != session.team.size:
+        counts = {"before": state.processes, "now": session.team.size}
+        job.tell(SettingError("training.other_processes", **counts), severity="info")
 
 
 def _loop(session: Session, keeper: Keeper, player: Previews, job: Job, start: int) -> int:
@@ -259,6 +266,7 @@ def _loop(session: Session, keeper: Keeper, player: Previews, job: Job, start: i
 def _update(session: Session, number: int, readings: Readings, keeper: Keeper, job: Job) -> Reading:
     """Do one step; if its songs cannot be read any more or there is no room for it, save what is done first."""
     try:
+        session.team.announce(number)
         return session.update(number)
     except AcetuneError:
         _report(session, readings, keeper, job)
@@ -284,15 +292,3 @@ def _report(session: Session, readings: Readings, keeper: Keeper, job: Job) -> N
             code = "training.diverged_in" if names else "training.diverged"
             raise TrainingDiverged(code, what=what, step=event.step, run=keeper.run.name, names=names)
         job.report(event)
-
-
-def _stop_of(run: Run, job: Job) -> Callable[[], bool]:
-    """Return a stop request that the job or the run's control folder may make."""
-    asked = False
-
-    def stop_requested() -> bool:
-        nonlocal asked
-        asked = asked or run.asked("stop") or job.stop_requested()
-        return asked
-
-    return stop_requested

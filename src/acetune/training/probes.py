@@ -4,7 +4,8 @@ One file a snapshot, ``probes/<step>.safetensors``, with one row for each song:
 
     latents (N, C)      mean over frames
     prompts (N, D)      mean over tokens of the text part
-    blocks (N, L, D)    mean over frames of a block's output less the base network's, at the same noise and t
+    blocks (N, L, D)    mean over frames of a block's output less the base network's, at the same noise and t;
+                        narrower blocks end in zeros
 
 The names of songs and blocks are in the file's metadata. Nothing of it reaches the training.
 """
@@ -50,7 +51,7 @@ class Probes:
         crops = _crops(session)[: session.recipe.preview.probes]
         self._songs = tuple(parts.track.path for parts, _, _ in crops)
         self._examples = tuple(session.examples.held_out_example(crop) for crop in crops)
-        self._blocks = _blocks(session.network)
+        self._blocks = _blocks(session.network) if self._examples else ()
 
     def base(self, start: int) -> None:
         """Take the snapshot of the base network, from which all others are measured, unless that of these songs is."""
@@ -106,7 +107,7 @@ class Probes:
         x_t = path.noisy(batch.x0, noise[None].to(session.device), t)
         with precision(session.facts, session.device, session.dtype):
             family.predict(session.network, batch, x_t, t, torch.zeros(1, dtype=torch.bool, device=session.device))
-        return torch.stack([heard[name] for name in self._blocks]).cpu()
+        return nn.utils.rnn.pad_sequence([heard[name] for name in self._blocks], batch_first=True).cpu()
 
     def _file(self, step: int) -> Path:
         """Return the file of a snapshot."""
@@ -122,15 +123,18 @@ def _crops(session: Session) -> list[tuple[TrackParts, int, int]]:
 
 
 def _blocks(network: nn.Module) -> tuple[str, ...]:
-    """Return the names of the blocks: what the network's longest list of modules holds."""
+    """Return the names of the blocks: what the network's longest list of modules holds, else its own children."""
     lists = {name: module for name, module in network.named_modules() if isinstance(module, nn.ModuleList)}
+    if not lists:
+        return tuple(name for name, _ in network.named_children())
     longest = max(lists, key=lambda name: len(lists[name]))
     return tuple(f"{longest}.{number}" for number in range(len(lists[longest])))
 
 
 def _mean(part: Part) -> Tensor:
-    """Return the mean over tokens of the vectors of a text, joined."""
-    return torch.cat([tensor.float().mean(0) for tensor in part.values() if tensor.is_floating_point()])
+    """Return the mean over tokens of the vectors of a text, or its one vector, joined."""
+    tensors = [tensor.float() for tensor in part.values() if tensor.is_floating_point()]
+    return torch.cat([tensor.reshape(-1, tensor.shape[-1]).mean(0) for tensor in tensors])
 
 
 @contextmanager

@@ -71,6 +71,20 @@ def test_a_share_of_the_visits_shows_what_the_base_network_said(recipe: Recipes,
     assert not Examples(encoded, chosen, family.frames_per_second, 2).is_prior(shown[0], 0)
 
 
+def test_clips_of_another_number_format_are_others(recipe: Recipes, home: Path) -> None:
+    exact, rough = (recipe(data__prior=1, compute__dtype=dtype) for dtype in ("float32", "bfloat16"))
+    family = family_of("tiny")[0].open(exact, home / "models", Job())
+    encoded, _ = encode_set(load_dataset(exact), exact, family, Cache(home / "cache"), Job())
+
+    (one,), (other,), (again,) = (
+        with_prior(encoded, r, family, Job()).prior for r in (exact, rough, recipe(data__prior=1))
+    )
+
+    assert (one.texts, one.lyrics) == (other.texts, other.lyrics)
+    assert one.latents != other.latents
+    assert one.latents == again.latents
+
+
 def test_the_plan_says_what_clips_take(recipe: Recipes) -> None:
     with_clips, without = acetune.plan(recipe(data__prior=50)), acetune.plan(recipe())
 

@@ -83,8 +83,9 @@ def prior_caption(track: Track, trigger: str | None, number: int) -> tuple[str, 
 def _clips(encoded: EncodedSet, recipe: Recipe, family: ModelFamily) -> tuple[TrackParts, ...]:
     """Return the parts of every clip; they take turns among the songs that are trained on."""
     train = split([p.track for p in encoded.parts], recipe.data.holdout, recipe.data.seed).train
-    dtype = str(compute.dtype("auto", compute.device(recipe.compute.device)))
-    encoders = (family.conditions_fingerprint, dtype)
+    device = compute.device(recipe.compute.device)
+    encoders = (family.conditions_fingerprint, str(compute.dtype("auto", device)))
+    network = (family.fingerprint, str(compute.dtype(recipe.compute.dtype, device)))
     frames = prior_frames(recipe.data, family.frames_per_second, family.crop_multiple)
     seconds = frames / family.frames_per_second
     found = []
@@ -94,7 +95,7 @@ def _clips(encoded: EncodedSet, recipe: Recipe, family: ModelFamily) -> tuple[Tr
         prompt = replace(Prompt.of(track, caption, seconds), lyrics=lyrics_between(track, 0.0, seconds))
         if not own:
             prompt = replace(prompt, bpm=None, keyscale=None, timesignature=None)
-        made_of = (family.fingerprint, encoders[0], vars(family.variant.sampling), vars(prompt), frames, number)
+        made_of = (network, encoders[0], vars(family.variant.sampling), vars(prompt), frames, number)
         texts = {MAIN: text_name_of(track, prompt, encoders)}
         lyrics = {prompt.lyrics or "": lyrics_name_of(track, prompt, encoders)}
         found.append(TrackParts(track, {MAIN: prompt}, files.hash_of("prior", made_of), texts, lyrics))

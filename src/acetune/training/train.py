@@ -30,7 +30,7 @@ from acetune.planning.plan import plan_for
 from acetune.recipe import Recipe, changed, family_of, fixed_differences, save
 from acetune.run import Run
 from acetune.sections import WHOLE
-from acetune.training import checkpoint, health, previews, starting
+from acetune.training import checkpoint, health, previews, spilling, starting
 from acetune.training.checkpoint import State
 from acetune.training.failing import record_failure
 from acetune.training.following import followed
@@ -199,7 +199,7 @@ def _train(run: Run, recipe: Recipe, workspace: Workspace, leader: Leader, job: 
     keeper.record_base(start)
     player = Previews(run, session, pieces, job)
     player.base(start)
-    last = _loop(session, keeper, player, job, start)
+    last = _loop(session, keeper, player, spilling.watched(job, session.device, machine.system), start)
     previews.audition(run, session, encoded, last, job)
     adapter, verdict = keeper.finish(card, last, bare)
     return TrainResult(run.folder, last, verdict, adapter)

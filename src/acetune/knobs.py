@@ -8,17 +8,33 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from types import MappingProxyType
+from typing import Annotated, Any, Final, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from acetune.catalog import nearest
 from acetune.errors import SettingError
 
 S = TypeVar("S", bound="Section")
+
+#: What pydantic calls a problem to our code, and what it calls the limit that was missed; "" where there is none.
+_PROBLEMS: Final = MappingProxyType(
+    {
+        "greater_than_equal": ("recipe.at_least", "ge"),
+        "less_than_equal": ("recipe.at_most", "le"),
+        "greater_than": ("recipe.above", "gt"),
+        "less_than": ("recipe.below", "lt"),
+        "literal_error": ("recipe.one_of", "expected"),
+        **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), ("recipe.whole_number", "")),
+        **dict.fromkeys(("float_parsing", "float_type", "finite_number", "no_number"), ("recipe.number", "")),
+        **dict.fromkeys(("bool_parsing", "bool_type"), ("recipe.yes_no", "")),
+    }
+)
 
 
 def knob(default: Any, help: str, *, unit: str = "", expert: bool = False, free: bool = False, **bounds: Any) -> Any:
@@ -47,7 +63,7 @@ class Section(BaseModel):
         """Refuse yes and no where a number is wanted; pydantic would turn them into 1 and 0."""
         wanted = cls.model_fields[info.field_name or ""].annotation
         if isinstance(value, bool) and {int, float} & {wanted, *get_args(wanted)}:
-            raise ValueError("a number is wanted")
+            raise PydanticCustomError("no_number", "a number is wanted")
         return value
 
 
@@ -209,15 +225,22 @@ def build(section: type[S], values: Mapping[str, object], origins: Mapping[str, 
     try:
         return section(**values)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = prefix + ".".join(str(part) for part in first["loc"][:2])
-        raise SettingError(
-            "recipe.bad_value",
-            knob=name,
-            value=json.dumps(first.get("input"), default=str),
-            problem=first["msg"].removeprefix("Value error, "),
-            origin=origins.get(name, "the recipe"),
-        ) from error
+        raise _refusal(error.errors()[0], origins, prefix) from error
+
+
+def _refusal(found: ErrorDetails, origins: Mapping[str, str], prefix: str) -> SettingError:
+    """Return what pydantic refuses, in our words where we have some, else in pydantic's."""
+    name = prefix + ".".join(str(part) for part in found["loc"][:2])
+    code, kind = _PROBLEMS.get(found["type"], ("recipe.bad_value", ""))
+    limit = found.get("ctx", {}).get(kind, "")
+    return SettingError(
+        code,
+        knob=name,
+        value=json.dumps(found.get("input"), default=str),
+        limit=f"{limit:g}" if isinstance(limit, float) else str(limit).replace(" or ", ", "),
+        problem=found["msg"].removeprefix("Value error, "),
+        origin=origins.get(name, "the recipe"),
+    )
 
 
 def from_yaml(path: Path) -> dict[str, object]:

@@ -245,3 +245,31 @@ def test_knobs_of_adapters_are_refused_where_all_weights_are_trained():
 
     assert caught.value.code == "recipe.not_for_full"
     assert "adapter.rank = 12" in caught.value.message()
+
+
+@pytest.mark.parametrize(
+    ("knob", "value", "english", "chinese"),
+    [
+        ("adapter.rank", 0, "it must be at least 1 ", "必须不小于 1（"),
+        ("adapter.rank", "many", "a whole number is wanted", "需要整数"),
+        ("adapter.rank", 1.5, "a whole number is wanted", "需要整数"),
+        ("adapter.rank", True, "a number is wanted", "需要数字"),
+        ("optim.lr", -1, "it must be more than 0 ", "必须大于 0（"),
+        ("optim.lr", float("nan"), "a number is wanted", "需要数字"),
+        ("data.crop_seconds", 9999, "it must be at most 600 ", "必须不大于 600（"),
+        ("adapter.dropout", 1.0, "it must be less than 1 ", "必须小于 1（"),
+        (
+            "compute.quantise",
+            "int4",
+            "it must be one of 'none', 'int8', 'nf4' ",
+            "只能是以下之一：'none', 'int8', 'nf4'（",
+        ),
+        ("compute.recompute", "perhaps", "true or false is wanted", "需要 true 或 false"),
+    ],
+)
+def test_an_impossible_value_is_refused_in_the_users_language(knob, value, english, chinese):
+    with pytest.raises(SettingError) as refused:
+        values({knob: value})
+
+    assert f"{knob} = " in refused.value.message() and english in refused.value.message()
+    assert f"{knob} = " in refused.value.message("zh") and chinese in refused.value.message("zh")

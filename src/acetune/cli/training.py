@@ -209,7 +209,7 @@ def _finish(session: Session, done: TrainResult) -> None:
 
 
 def _outcome(session: Session, run: Path, done: TrainResult | QuickstartResult) -> list[str]:
-    """Return verdict and adapter for people, and what they are worth where the network is a random one."""
+    """Return verdict and adapter for people, and what they are worth where the network is an embedded one."""
     from acetune.recipe import family_of
     from acetune.run import Run, recommended_strength
 
@@ -218,7 +218,8 @@ def _outcome(session: Session, run: Path, done: TrainResult | QuickstartResult) 
     if strength := recommended_strength(Run(run)):
         lines.append(session.words("strength", strength=strength))
     _, variant = family_of(Run(run).recipe.model.variant)
-    return [*lines, session.words("random", variant=variant.name)] if variant.embedded else lines
+    caution = session.words("taught" if variant.taught else "random", variant=variant.name)
+    return [*lines, caution] if variant.embedded else lines
 
 
 def _kind(run: Path) -> str:

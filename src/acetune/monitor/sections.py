@@ -32,7 +32,7 @@ _LIBRARIES = ("acetune", "torch", "diffusers", "transformers", "peft", "accelera
 
 
 def is_embedded(summary: Summary) -> bool:
-    """Whether the network was a random one that acetune made itself."""
+    """Whether the network was one that acetune made itself."""
     said = summary.result.get("embedded")
     return said if isinstance(said, bool) else bool(family_of(summary.recipe.model.variant)[1].embedded)
 
@@ -175,7 +175,7 @@ def _grounds(summary: Summary, look: str, words: Words) -> Iterator[str]:
     if _is_unfinished(summary) and look != summary.state:
         yield words(f"state_{summary.state}_why")
     if is_embedded(summary):
-        yield words("embedded")
+        yield words("embedded_taught" if family_of(summary.recipe.model.variant)[1].taught else "embedded")
 
 
 def _is_unfinished(summary: Summary) -> bool:

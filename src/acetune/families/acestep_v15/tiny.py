@@ -1,8 +1,9 @@
-"""Embedded variants: the real classes with small widths and random weights, made from a seed, without a download.
+"""Embedded variants: the real classes with small widths, made from a seed, without a download.
 
-Their sound is noise; everything else about them is as in a published checkpoint. The scale of every weight is chosen
-so that a signal keeps its size through the network: latents of ordinary music have a spread near 1, velocities too,
-and decoded audio is neither silent nor clipped.
+All weights are random, but for the network of a variant that was taught made-up music, so that a verdict on it means
+what it says. The autoencoder is random: sound is noise. All else is as in a published checkpoint. The scale of every
+random weight is chosen so that a signal keeps its size through the network: latents of ordinary music have a spread
+near 1, velocities too, and decoded audio is neither silent nor clipped.
 """
 
 from __future__ import annotations
@@ -110,6 +111,11 @@ def tokenizer_file() -> Path:
     return Path(__file__).parent / "tiny_tokenizer" / "tokenizer.json"
 
 
+def taught_file(variant: Variant) -> Path:
+    """Return the committed network of a variant that was taught (``benchmarks/pretrain_tiny.py`` makes it)."""
+    return Path(__file__).parent / "tiny_networks" / f"{variant.name}.safetensors"
+
+
 def _comfy(variant: Variant) -> bool:
     """Whether a variant keeps the sizes that ComfyUI fixes; its heads are as wide as the published ones."""
     return variant.size.head_dim == 128
@@ -154,6 +160,7 @@ def _stamp(variant: Variant) -> dict[str, object]:
         "version": VERSION,
         "variant": variant.name,
         "recipe": files.hash_of(configs(variant)),
+        "taught": files.content_hash(taught_file(variant)) if variant.taught else None,
     }
 
 
@@ -172,18 +179,22 @@ def _save(variant: Variant, folder: Path) -> None:
 
 
 def _components(variant: Variant) -> dict[str, nn.Module]:
-    """Return every component with weights drawn from the seed."""
+    """Return every component with weights drawn from the seed; a taught network comes from its file."""
     import torch
+    from safetensors.torch import load_file
 
     from acetune.families.acestep_v15.components import build, shell
     from acetune.families.acestep_v15.silence import encode_silence
 
     made: dict[str, nn.Module] = {}
     for component, config in configs(variant).items():
-        generator = torch.Generator().manual_seed(_seed(component, variant))
-        fill = _autoencoder_weight if component == "vae" else _weight
-        expected = shell(component, config).state_dict()
-        tensors = {name: fill(name, expected[name].shape, generator) for name in sorted(expected)}
+        if component == "transformer" and variant.taught:
+            tensors = {name: tensor.float() for name, tensor in load_file(taught_file(variant)).items()}
+        else:
+            generator = torch.Generator().manual_seed(_seed(component, variant))
+            fill = _autoencoder_weight if component == "vae" else _weight
+            expected = shell(component, config).state_dict()
+            tensors = {name: fill(name, expected[name].shape, generator) for name in sorted(expected)}
         if component == "condition_encoder":
             tensors["silence_latent"] = encode_silence(made["vae"])
         made[component] = build(component, config, tensors, device=torch.device("cpu"), dtype=torch.float32)

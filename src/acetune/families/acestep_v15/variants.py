@@ -90,8 +90,8 @@ _QUICK: Mapping[str, Mapping[str, object]] = {
 }
 
 
-def _embedded(name: str, summary: str, size: NetworkSize, *, turbo: bool = True) -> Variant:
-    """Return a variant that acetune makes from a seed."""
+def _embedded(name: str, summary: str, size: NetworkSize, *, turbo: bool = True, taught: bool = False) -> Variant:
+    """Return a variant that acetune makes from a seed, its network from a file where it was taught."""
     return Variant(
         name=name,
         summary=summary,
@@ -100,11 +100,13 @@ def _embedded(name: str, summary: str, size: NetworkSize, *, turbo: bool = True)
         condition_dropout=0.0 if turbo else 0.15,
         sampling=_TURBO if turbo else replace(_GUIDED, steps=12),
         recipe=_QUICK,
+        taught=taught,
     )
 
 
 VARIANTS = (
-    _embedded("tiny", "Embedded random network, turbo-like: the whole job in seconds; the sound is noise.", _TINY),
+    _embedded("tiny", "Embedded network that learned made-up music, turbo-like: the whole job in seconds; the sound is "
+              "noise.", _TINY, taught=True),
     _embedded("tiny-base", "Embedded random network, base-like: continuous t, condition dropout, guidance.", _TINY,
               turbo=False),
     _embedded("tiny-xl", "Embedded random network that is wider than its encoder, like XL.", _TINY_XL),

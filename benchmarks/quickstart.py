@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from timing import Table, arguments, publish
 
 #: What a quickstart imports, the slow first.
-LIBRARIES = ("torch", "transformers", "diffusers", "peft", "accelerate", "scipy.stats", "acetune.quickstart")
+LIBRARIES = ("torch", "transformers", "diffusers", "peft", "accelerate", "scipy.stats", "acetune.walkthrough")
 IMPORTS = f"""
 import importlib, time
 for name in {LIBRARIES}:

@@ -73,3 +73,9 @@ def test_every_import_keeps_the_contracts():
     done = subprocess.run([linter], cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("verb", catalog.VERBS)
+def test_no_module_takes_the_place_of_a_verb(verb):
+    assert not (PACKAGE / f"{verb}.py").exists()
+    assert not (PACKAGE / verb).is_dir()

@@ -26,8 +26,8 @@ VERBS = {
     "plan": "acetune.planning.plan:plan",
     "report": "acetune.monitor.report:report",
     "compare": "acetune.monitor.comparing:compare",
-    "quickstart": "acetune.quickstart:quickstart",
-    "doctor": "acetune.doctor:doctor",
+    "quickstart": "acetune.walkthrough:quickstart",
+    "doctor": "acetune.checkup:doctor",
     "selftest": "acetune.trial.selftest:selftest",
 }
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from acetune.audio import files
-from acetune.audio.songs import write_demo_songs
+from acetune.audio.songs import demo_songs, write_demo_songs
 from acetune.events import Event, Job, Noticed
 from acetune.families.family import Prompt
 from acetune.run import Run
@@ -22,7 +22,7 @@ def prompt(bpm: float | None = None, keyscale: str | None = None) -> Prompt:
 
 @pytest.fixture(scope="module")
 def songs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return {path.name: path for path in write_demo_songs(tmp_path_factory.mktemp("songs"))}
+    return {path.name: path for path in write_demo_songs(demo_songs(), tmp_path_factory.mktemp("songs"))}
 
 
 def heard_with(after: np.ndarray, songs: dict[str, Path], folder: Path) -> tuple[dict[str, object], list[Event]]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from acetune.checkup import Finding, check_disk, check_libraries, check_python, check_torch, doctor
 from acetune.compute import Machine
-from acetune.doctor import Finding, check_disk, check_libraries, check_python, check_torch, doctor
 
 WORKSTATION = Machine(
     device="cuda:0",

@@ -6,7 +6,8 @@ import pytest
 from acetune.annotation.key import MAJOR_NAMES, MINOR_NAMES, key
 from acetune.annotation.tempo import rhythm
 from acetune.audio.files import probe, read_mono
-from acetune.audio.songs import demo_songs, render, write_demo_songs
+from acetune.audio.scores import SCORES
+from acetune.audio.songs import album, demo_songs, render, write_demo_songs
 from acetune.data.sidecars import read_sidecars
 
 SONGS = {song.stem: song for song in demo_songs()}
@@ -15,7 +16,7 @@ SONGS = {song.stem: song for song in demo_songs()}
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo")
-    write_demo_songs(folder)
+    write_demo_songs(demo_songs(), folder)
     return folder
 
 
@@ -108,3 +109,12 @@ def test_no_two_songs_share_a_spectrum(sounds):
     distances = [np.sqrt(np.mean((a - b) ** 2)) for i, a in enumerate(shapes) for b in shapes[:i]]
 
     assert min(distances) > np.log(10 ** (2 / 10))  # two decibels
+
+
+def test_an_album_is_one_band_with_a_tempo_and_songs_of_its_own() -> None:
+    songs = album()
+
+    assert {(song.bpm, song.caption, song.voices, song.drums) for song in songs} == {
+        (SCORES[0].bpm, SCORES[0].caption, SCORES[0].voices, SCORES[0].drums)
+    }
+    assert len({(song.keyscale, song.chords, song.lead) for song in songs}) == len(songs) == 8

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,19 +35,29 @@ class _Note:
     degree: int
 
 
-def write_demo_songs(folder: Path) -> tuple[Path, ...]:
-    """Write the eight songs as 48 kHz stereo flac, each with a caption and a lyrics sidecar.
+def write_demo_songs(songs: Iterable[DemoSong], folder: Path) -> tuple[Path, ...]:
+    """Write songs as 48 kHz stereo flac, each with a caption and a lyrics sidecar.
 
     Raises:
         DiskFull: If there is no room.
         NotWritable: If the folder may not be written.
     """
-    return tuple(_write(song, folder) for song in demo_songs())
+    return tuple(_write(song, folder) for song in songs)
 
 
 def demo_songs() -> tuple[DemoSong, ...]:
-    """Return the eight scores."""
+    """Return the eight scores, each in a style of its own."""
     return SCORES
+
+
+def album() -> tuple[DemoSong, ...]:
+    """Return the eight scores as one band plays them, so that there is a style to learn.
+
+    They have the first one's caption, instruments, groove and tempo; words, keys, chords and melodies are their own.
+    """
+    shared = ("caption", "bpm", "beats", "voices", "bass", "strum", "drums")
+    band = {name: getattr(SCORES[0], name) for name in shared}
+    return tuple(replace(song, **band) for song in SCORES)
 
 
 def render(song: DemoSong) -> Samples:

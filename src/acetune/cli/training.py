@@ -18,11 +18,11 @@ from acetune.monitor.lines import amount, clock
 if TYPE_CHECKING:
     from acetune.planning.guards import Advice
     from acetune.planning.plan import Plan
-    from acetune.quickstart import QuickstartResult
     from acetune.recipe import Recipe
     from acetune.sweeping import Tried
     from acetune.training.probing import Probe
     from acetune.training.train import TrainResult
+    from acetune.walkthrough import QuickstartResult
 
 
 def quickstart(

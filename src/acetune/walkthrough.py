@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from acetune.annotation.annotate import annotate
-from acetune.audio.songs import write_demo_songs
+from acetune.audio.songs import album, write_demo_songs
 from acetune.data import manifest as manifests
 from acetune.data.captions import forms
 from acetune.data.scan import scan
@@ -81,10 +81,10 @@ def _inside(event: Event, run: Run) -> Event:
 
 
 def _demo(workspace: Workspace, job: Job) -> Path:
-    """Write the demo songs; they are the same each time, so what is encoded stays valid."""
+    """Write the songs of one made-up band; they are the same each time, so what is encoded stays valid."""
     folder = workspace.home / "demo-songs"
     job.report(StageStarted(stage="songs", total=8, unit="songs"))
-    songs = write_demo_songs(folder)
+    songs = write_demo_songs(album(), folder)
     job.report(StageEnded(stage="songs", result={"folder": str(folder), "songs": len(songs)}))
     return folder
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from acetune.annotation import melody
 from acetune.audio import files
-from acetune.audio.songs import demo_songs, write_demo_songs
+from acetune.audio.signal import resample
+from acetune.audio.songs import album, demo_songs, render, write_demo_songs
 from acetune.events import Event, Job, Noticed
 from acetune.families.family import Prompt
 from acetune.run import Run
+from acetune.training import audition
 from acetune.training.audition import Heard, Piece, listen, obeys
 
 
@@ -53,8 +57,32 @@ def test_another_song_of_the_same_style_raises_none(songs: dict[str, Path], tmp_
     (_, path), *others = songs.items()
     found, events = heard_with(files.read(path), dict(others), tmp_path)
 
-    assert found["copies"] == [] and found["compared"] == 7
+    assert (found["copies"], found["imitations"], found["compared"]) == ([], [], 7)
     assert not [e for e in events if isinstance(e, Noticed)]
+
+
+def test_a_song_played_by_another_band_in_another_key_raises_the_alarm(songs: dict[str, Path], tmp_path: Path) -> None:
+    score, other = demo_songs()[6], demo_songs()[4]
+    cover = replace(score, keyscale="G minor", bpm=score.bpm * 1.04, voices=other.voices, drums=other.drums)
+    found, events = heard_with(render(cover), songs, tmp_path)
+
+    (imitation,) = found["imitations"]
+    assert (imitation["song"], found["copies"]) == ("night_bus.flac", [])
+    assert imitation["likeness"] >= melody.ALIKE
+    assert [(e.code, e.severity) for e in events if isinstance(e, Noticed)] == [("evaluate.imitated", "warning")]
+
+
+def test_what_the_base_network_plays_too_is_no_imitation(songs: dict[str, Path]) -> None:
+    name, path = list(songs.items())[5]
+    sound = audition.Sound(fingerprint=np.zeros(0, np.uint32), notes=melody.notes(files.read_mono(path, 22_050)))
+
+    assert audition.imitated({name: sound}, {"piece": sound}, {"piece": sound}) == ()
+
+
+def test_songs_of_one_band_on_other_chords_are_no_imitations_of_each_other() -> None:
+    first, *others = (melody.notes(resample(render(song).mean(axis=1), 48_000, 22_050)) for song in album())
+
+    assert max(melody.likeness(first, other) for other in others) < melody.ALIKE
 
 
 def test_a_song_that_is_gone_is_not_compared(songs: dict[str, Path], tmp_path: Path) -> None:

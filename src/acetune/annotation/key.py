@@ -99,13 +99,23 @@ def pitch_classes(audio: Samples) -> Vector:
     frames are scaled to a largest class of 1, and quiet frames are left out.
     """
     spectrum = _spectrum(audio)
-    peaks = _peaks(spectrum)
-    classes = _fold(peaks, len(spectrum))
+    classes = _fold(_peaks(spectrum), len(spectrum))
     energy = np.square(spectrum, dtype=np.float64).sum(axis=1)
     loud = energy > _LOUD_SHARE * np.percentile(energy, _LOUD_PERCENTILE)
     top = classes.max(axis=1, keepdims=True)
     mean: Vector = (classes / np.where(top > 0, top, 1))[loud].mean(axis=0)
     return mean
+
+
+def pitch_classes_over_time(audio: Samples) -> Vector:
+    """Return the strength of the pitch classes in each frame of mono audio at 22.05 kHz, shape (frames, 12), C first.
+
+    There are 5.4 frames a second, and none below 0.4 s.
+    """
+    if len(audio) < _WINDOW:
+        return np.zeros((0, 12))
+    spectrum = _spectrum(audio)
+    return _fold(_peaks(spectrum), len(spectrum))
 
 
 def _spectrum(audio: Samples) -> Samples:

@@ -34,13 +34,17 @@ def audition(summary: Summary, words: Words) -> str:
 
 
 def _copies(found: Mapping[str, Json], words: Words) -> str:
-    """Return which previews are copies of songs, or that none is."""
-    copies = _objects(found.get("copies"))
-    if not copies:
-        return paragraph(words("copies_none", compared=found.get("compared"), songs=found.get("songs")))
-    heads = [words(name) for name in ("copies_piece", "song", "copies_errors")]
-    rows = [(str(copy.get("piece")), str(copy.get("song")), float(str(copy.get("errors")))) for copy in copies]
-    return paragraph(words("copies_some")) + table(heads, rows)
+    """Return which previews are copies or imitations of songs, or that none is."""
+    parts = []
+    for kind, measure in (("copies", "errors"), ("imitations", "likeness")):
+        rows = [
+            (str(r.get("piece")), str(r.get("song")), float(str(r.get(measure)))) for r in _objects(found.get(kind))
+        ]
+        if rows:
+            heads = [words(name) for name in ("copies_piece", "song", f"{kind}_{measure}")]
+            parts.append(paragraph(words(f"{kind}_some")) + table(heads, rows))
+    compared = {"compared": found.get("compared"), "songs": found.get("songs")}
+    return "".join(parts) or paragraph(words("copies_none", **compared))
 
 
 def _kept(pieces: Sequence[Mapping[str, Json]], field: str, words: Words) -> Iterator[str]:

@@ -1,22 +1,26 @@
 """Listening to previews for people: do they have the tempo and key that were asked for, and are they copied songs?
 
 Tempo and key are heard by the same signal estimators that annotate songs. A preview counts as a copy where its
-fingerprint is that of a song which was trained on (`acetune.audio.fingerprint`): the recording itself, not its style.
+fingerprint is that of a song which was trained on (`acetune.audio.fingerprint`): the recording itself. It counts as an
+imitation where it has the notes of one (`acetune.annotation.melody`), and the base network's piece has not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, cast
 
 from acetune import files
+from acetune.annotation import melody
 from acetune.annotation.annotator import ANALYSIS_RATE_HZ
 from acetune.annotation.key import key
+from acetune.annotation.melody import Notes
 from acetune.annotation.tempo import rhythm
 from acetune.audio import files as audio_files
 from acetune.audio.fingerprint import RATE_HZ, Fingerprint, find_twins, fingerprint
+from acetune.audio.signal import resample
 from acetune.data.keys import is_same, parse_keyscale
 from acetune.errors import DataError, SettingError
 from acetune.events import Job, Json
@@ -59,8 +63,27 @@ class Copy:
     errors: float
 
 
+@dataclass(frozen=True)
+class Imitation:
+    """A preview with the chords and melody of a song which was trained on, and how alike they are (at most 1)."""
+
+    song: str
+    piece: str
+    likeness: float
+
+
+@dataclass(frozen=True)
+class Sound:
+    """What pieces and songs are compared by."""
+
+    fingerprint: Fingerprint
+    notes: Notes
+
+
 def listen(run: Run, pieces: Sequence[Piece], songs: Mapping[str, Path], step: int, job: Job) -> None:
-    """Write evaluation/audition.json about the previews of a step, and say if one is a copy; a stop leaves it out.
+    """Write evaluation/audition.json about the previews of a step, and say if one is a copied or imitated song.
+
+    A stop leaves it out.
 
     Args:
         run: Where.
@@ -72,18 +95,22 @@ def listen(run: Run, pieces: Sequence[Piece], songs: Mapping[str, Path], step: i
     if not pieces:
         return
     compared = dict(list(songs.items())[:_MOST_SONGS])
-    known = {name: words for name, path in compared.items() if (words := _words(path, job)) is not None}
+    known = {name: sound for name, path in compared.items() if (sound := _known(path, job)) is not None}
     if job.stop_requested():
         return
-    copies = copied(known, {run.relative(piece.after): _fingerprint(piece.after) for piece in pieces})
+    before, after = ({run.relative(p.after): _sound(getattr(p, side)) for p in pieces} for side in ("before", "after"))
+    copies = copied(known, after)
+    imitations = imitated(known, before, {name: after[name] for name in after.keys() - {c.piece for c in copies}})
     rows = [_row(piece, hear(piece.before), hear(piece.after)) for piece in pieces]
     content = {
         "version": 1, "step": step, "pieces": rows, "songs": len(songs), "compared": len(known),
-        "copies": [asdict(copy) for copy in copies],
+        "copies": [asdict(copy) for copy in copies], "imitations": [asdict(found) for found in imitations],
     }  # fmt: skip
     files.write_json(run.evaluation / f"{FILE}.json", cast("Json", content))
     for copy in copies:
         job.tell(SettingError("evaluate.copied", piece=copy.piece, song=copy.song, step=step), subject=copy.song)
+    for found in imitations:
+        job.tell(SettingError("evaluate.imitated", **asdict(found), step=step), subject=found.song)
 
 
 def hear(path: Path) -> Heard:
@@ -106,33 +133,48 @@ def obeys(prompt: Prompt, heard: Heard) -> dict[str, bool | None]:
     }
 
 
-def copied(songs: Mapping[str, Fingerprint], pieces: Mapping[str, Fingerprint]) -> tuple[Copy, ...]:
+def copied(songs: Mapping[str, Sound], pieces: Mapping[str, Sound]) -> tuple[Copy, ...]:
     """Return which pieces are which songs, by fingerprint; the same recording begins anywhere, at its own speed."""
-    return tuple(_copies(songs, pieces))
-
-
-def _copies(songs: Mapping[str, Fingerprint], pieces: Mapping[str, Fingerprint]) -> Iterator[Copy]:
-    """Yield each copy once."""
-    names = [*songs, *pieces]
-    for twins in find_twins([*songs.values(), *pieces.values()]):
+    names, found = [*songs, *pieces], []
+    for twins in find_twins([sound.fingerprint for sound in (*songs.values(), *pieces.values())]):
         low, high = sorted((twins.first, twins.second))
         if low < len(songs) <= high:
-            yield Copy(names[low], names[high], round(twins.errors, 4))
+            found.append(Copy(names[low], names[high], round(twins.errors, 4)))
+    return tuple(found)
 
 
-def _words(path: Path, job: Job) -> Fingerprint | None:
-    """Return the fingerprint of a song; None where it cannot be read any more, or somebody stopped it."""
+def imitated(
+    songs: Mapping[str, Sound], before: Mapping[str, Sound], after: Mapping[str, Sound]
+) -> tuple[Imitation, ...]:
+    """Return which pieces have the notes of which songs, most alike first.
+
+    What the base network played from the same prompt and noise must not be as alike: then it is the style's, or the
+    prompt's, and nothing that was learned by heart.
+    """
+    found = []
+    for name, piece in sorted(after.items()):
+        for song, sound in songs.items():
+            likeness = melody.likeness(piece.notes, sound.notes)
+            if likeness >= melody.ALIKE > melody.likeness(before[name].notes, sound.notes):
+                found.append(Imitation(song, name, round(likeness, 3)))
+    return tuple(sorted(found, key=lambda imitation: -imitation.likeness))
+
+
+def _known(path: Path, job: Job) -> Sound | None:
+    """Return what a song is compared by; None where it cannot be read any more, or somebody stopped it."""
     if job.stop_requested():
         return None
     try:
-        return _fingerprint(path)
+        return _sound(path)
     except DataError:
         return None
 
 
-def _fingerprint(path: Path) -> Fingerprint:
-    """Return the fingerprint of a file."""
-    return fingerprint(audio_files.read_mono(path, RATE_HZ))
+def _sound(path: Path) -> Sound:
+    """Return what a file is compared by; its notes only where it is long enough to be told by them."""
+    audio = audio_files.read_mono(path, ANALYSIS_RATE_HZ)
+    lasting = len(audio) >= melody.LEAST_SECONDS * ANALYSIS_RATE_HZ
+    return Sound(fingerprint(resample(audio, ANALYSIS_RATE_HZ, RATE_HZ)), melody.notes(audio if lasting else audio[:0]))
 
 
 def _row(piece: Piece, before: Heard, after: Heard) -> dict[str, Json]:

@@ -9,14 +9,15 @@ import torch
 from torch import Tensor
 
 from acetune.adapters import adapter as adapters
+from acetune.adapters import trained
 from acetune.events import Event, Job, StepDone
 from acetune.run import Run
 
 
 def weights(folder: Path) -> dict[str, Tensor]:
-    """Return the adapter weights of a run's newest checkpoint."""
+    """Return the trained weights of a run's newest checkpoint."""
     last = (folder / "checkpoints" / "last").read_text().strip()
-    return dict(adapters.load(folder / "checkpoints" / last / "adapter.safetensors").weights)
+    return dict(trained.load(folder / "checkpoints" / last).weights)
 
 
 def moments(folder: Path) -> dict[str, Tensor]:

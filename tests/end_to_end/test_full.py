@@ -9,11 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 from diffusers import AceStepTransformer1DModel
-from probing import Recipes, collector, losses, moments, same, stop_after
-from torch import Tensor
+from probing import Recipes, collector, losses, moments, same, stop_after, weights
 
 import acetune
-from acetune.adapters import trained
 from acetune.adapters.adapter import Adapter, Facts, load
 from acetune.errors import CorruptFile, SettingError, Stopped, WrongAdapter
 from acetune.events import Job, Noticed
@@ -25,12 +23,6 @@ from world import QUICK, make_home
 
 CPU = torch.device("cpu")
 FULL = {"adapter__kind": "full", "optim__lr": 1e-3, "adapter__rank": 8, "adapter__alpha": 8.0}
-
-
-def weights(folder: Path) -> dict[str, Tensor]:
-    """Return all weights of a run's newest checkpoint."""
-    last = (folder / "checkpoints" / "last").read_text().strip()
-    return dict(trained.load(folder / "checkpoints" / last).weights)
 
 
 def opened(recipe: object, home: Path) -> ModelFamily:

@@ -387,3 +387,40 @@ def test_a_rate_at_which_a_model_forgets_is_warned_of_where_all_weights_are_trai
     said = sentences(planned(songs(20), **{"adapter.kind": "full", "optim.lr": rate}))
 
     assert any("high for training all weights" in sentence for sentence in said) is warned
+
+
+WORDS = {"lyrics": "[Verse]\none\ntwo"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "knobs", "said"),
+    [
+        (WORDS, {}, True),
+        ({**WORDS, "line_times": (1.0, 9.0)}, {}, False),  # its lyrics are cut with it
+        ({**WORDS, "instrumental": True}, {}, False),
+        ({}, {}, False),
+        (WORDS, {"crop-seconds": 240.0}, False),
+        (WORDS, {"data.cut_lyrics": False}, False),  # as somebody wants it
+    ],
+)
+def test_crops_that_are_shown_with_the_words_of_a_whole_song_are_said(fields, knobs, said):
+    found = [advice.code for advice in planned(songs(20, **fields), **knobs).warnings]
+
+    assert ("plan.whole_lyrics" in found) == said
+
+
+@pytest.mark.parametrize(
+    ("fields", "knobs", "said"),
+    [
+        ({**WORDS, "caption": "acapella, female voice"}, {}, True),
+        ({**WORDS, "tags": ("Isolated vocals", "slow")}, {}, True),
+        ({**WORDS, "genre": "清唱"}, {}, True),
+        ({**WORDS, "caption": "female vocal, piano"}, {}, False),
+        ({"caption": "acapella"}, {}, False),  # nothing of it is sung words
+        ({**WORDS, "caption": "acapella"}, {"adapter.targets": "attention+mlp"}, False),
+    ],
+)
+def test_voices_without_music_have_a_preset(fields, knobs, said):
+    found = [advice.finding.remedy() for advice in planned(songs(20, **fields), **knobs).warnings]
+
+    assert any("--preset vocal" in remedy for remedy in found) == said

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from acetune.data.lyric_windows import has_times
 from acetune.data.track import Track
 from acetune.errors import SettingError
 from acetune.events import Json
@@ -29,6 +31,11 @@ _TEXTS: Final = MappingProxyType(
 )
 #: All weights of a trained model are tuned at a tenth of an adapter's rate or less, a rule of thumb: above, it forgets.
 _MOST_WHOLE: Final = 5e-5
+#: Words of captions for voices without music, and the targets that such songs outgrow (preset ``vocal``).
+_VOICES: Final = re.compile(
+    r"\ba[ -]?cap+ell?a\b|\bvocals? only\b|\b(isolated|solo) vocals?\b|清唱|无伴奏|干声", re.IGNORECASE
+)
+_ATTENTION: Final = "attention"
 _FEW_TRACKS, _MUCH_DROPOUT = 5, 0.2
 
 
@@ -66,8 +73,14 @@ def advise(recipe: Recipe, tracks: Sequence[Track], length: Length, *, units: in
     idle = (
         Advice.of("plan.unused", knob=k, value=str(value), because=why) for k, value, why in unused(recipe, units=units)
     )
-    return (*_of_the_length(recipe, length), *_of_the_data(tracks, units),
-            *_of_the_texts(recipe, tracks), *_of_the_adapter(recipe, len(tracks)), *idle)  # fmt: skip
+    return (
+        *_of_the_length(recipe, length),
+        *_of_the_data(tracks, units),
+        *_of_the_texts(recipe, tracks),
+        *_of_the_singing(recipe, tracks),
+        *_of_the_adapter(recipe, len(tracks)),
+        *idle,
+    )
 
 
 def _of_the_length(recipe: Recipe, length: Length) -> Iterator[Advice]:
@@ -97,6 +110,18 @@ def _of_the_texts(recipe: Recipe, tracks: Sequence[Track]) -> Iterator[Advice]:
         value = getattr(recipe.data, name)
         if value and not any(getattr(track, field) for track in tracks):
             yield Advice.of("plan.nothing_to_draw", knob=f"data.{name}", value=value, field=field)
+
+
+def _of_the_singing(recipe: Recipe, tracks: Sequence[Track]) -> Iterator[Advice]:
+    """Yield what crops do to lyrics, and which preset is for songs that are nothing but voices."""
+    sung = [track for track in tracks if track.lyrics and not track.instrumental]
+    seconds = recipe.data.crop_seconds
+    whole = [t for t in sung if min(t.seconds, recipe.data.max_seconds) > seconds and not has_times(t)]
+    if whole and recipe.data.cut_lyrics:
+        yield Advice.of("plan.whole_lyrics", count=len(whole), total=len(tracks), seconds=seconds)
+    voices = sum(bool(_VOICES.search(" ".join((t.caption or "", *(t.tags or ()), t.genre or "")))) for t in sung)
+    if 2 * voices > len(tracks) and recipe.adapter.targets == _ATTENTION:
+        yield Advice.of("plan.voices", count=voices, total=len(tracks), targets=recipe.adapter.targets)
 
 
 def _of_the_adapter(recipe: Recipe, tracks: int) -> Iterator[Advice]:

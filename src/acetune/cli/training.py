@@ -168,8 +168,9 @@ def _plan_lines(session: Session, planned: Plan) -> list[str]:
     """Return a plan for people."""
     words = session.words
     prior = words("plan_prior", clips=planned.prior, time=clock(planned.prior_minutes * 60))
+    held_out = words(f"plan_held_{planned.mode}", count=planned.held_out) if planned.held_out else ""
     return [
-        words("plan_music", tracks=planned.tracks, minutes=planned.minutes_of_music),
+        words("plan_music", tracks=planned.tracks, minutes=planned.minutes_of_music) + held_out,
         words("plan_length", steps=planned.steps, epochs=planned.epochs, per_epoch=planned.steps_per_epoch),
         *([prior] if planned.prior else []),
         words(

@@ -31,7 +31,8 @@ _PROBLEMS: Final = MappingProxyType(
         "less_than": ("recipe.below", "lt"),
         "literal_error": ("recipe.one_of", "expected"),
         **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), ("recipe.whole_number", "")),
-        **dict.fromkeys(("float_parsing", "float_type", "finite_number", "no_number"), ("recipe.number", "")),
+        **dict.fromkeys(("float_parsing", "float_type", "no_number"), ("recipe.number", "")),
+        "finite_number": ("recipe.finite", ""),
         **dict.fromkeys(("bool_parsing", "bool_type"), ("recipe.yes_no", "")),
     }
 )

@@ -17,6 +17,8 @@ from acetune.families.family import ModelFamily
 from acetune.recipe import family_of
 from acetune.training.examples import Examples
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 
 

@@ -21,6 +21,8 @@ from acetune.recipe import Recipe, family_of, resolve
 from acetune.training.train import TrainResult
 from world import QUICK, make_home
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 FULL = {"adapter__kind": "full", "optim__lr": 1e-3, "adapter__rank": 8, "adapter__alpha": 8.0}
 

@@ -17,6 +17,8 @@ from acetune.run import Run
 from acetune.training import health
 from acetune.training.session import Session
 
+pytestmark = pytest.mark.slow
+
 #: A learning rate at which the second step makes held-out music worse.
 TOO_FAST = {
     "optim__lr": 0.1,

@@ -30,6 +30,8 @@ from acetune.run import Run
 from foreign_writer import LAYOUTS, Encoders, song, write
 from world import QUICK, make_home, tone
 
+pytestmark = pytest.mark.slow
+
 VARIANT = "tiny-base"
 LEGACY = {"family.lyric_format": "legacy_raw"}
 Zoo = tuple[Path, ImportedTensors, dict[str, str]]

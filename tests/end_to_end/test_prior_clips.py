@@ -18,6 +18,8 @@ from acetune.training.examples import Examples
 from acetune.training.prior import with_prior
 from world import make_home
 
+pytestmark = pytest.mark.slow
+
 
 def made(events: list[Event]) -> int:
     """Return how many clips were made."""

@@ -16,6 +16,8 @@ from acetune.errors import SettingError, Stopped
 from acetune.events import Job, Noticed, StepDone, from_line
 from acetune.run import Run
 
+pytestmark = pytest.mark.slow
+
 OVER = {"lr": (1e-3, 1e-2), "adapter.rank": (2,)}
 
 

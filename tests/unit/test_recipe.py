@@ -255,7 +255,7 @@ def test_knobs_of_adapters_are_refused_where_all_weights_are_trained():
         ("adapter.rank", 1.5, "a whole number is wanted", "需要整数"),
         ("adapter.rank", True, "a number is wanted", "需要数字"),
         ("optim.lr", -1, "it must be more than 0 ", "必须大于 0（"),
-        ("optim.lr", float("nan"), "a number is wanted", "需要数字"),
+        ("optim.lr", float("nan"), "a finite number is wanted", "需要有限的数字"),
         ("data.crop_seconds", 9999, "it must be at most 600 ", "必须不大于 600（"),
         ("adapter.dropout", 1.0, "it must be less than 1 ", "必须小于 1（"),
         (

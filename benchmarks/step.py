@@ -65,7 +65,7 @@ class Stock(AceStepV15):
 
 def family(kind: type[AceStepV15], size: NetworkSize, models: Path) -> AceStepV15:
     """Return a random network of a size as a family; its folder is made once."""
-    variant = replace(CARD.variant("tiny"), name=f"width-{size.hidden}", size=size)
+    variant = replace(CARD.variant("tiny"), name=f"width-{size.hidden}", size=size, taught=False)
     return kind(variant, open_weights(variant, None, models, Job()), AceStepV15Section())
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from acetune.annotation import melody
+from acetune.annotation.annotator import Setup
 from acetune.audio import files
 from acetune.audio.signal import resample
 from acetune.audio.songs import album, demo_songs, render, write_demo_songs
@@ -18,6 +19,8 @@ from acetune.families.family import Prompt
 from acetune.run import Run
 from acetune.training import audition
 from acetune.training.audition import Heard, Piece, listen, obeys
+from acetune.training.singing import languages
+from listeners import save_whisper, sung
 
 
 def prompt(bpm: float | None = None, keyscale: str | None = None) -> Prompt:
@@ -115,3 +118,54 @@ def test_tempo_and_key_are_held_against_the_prompt(
     found = obeys(asked, heard)
 
     assert (found["bpm"], found["keyscale"]) == expected
+
+
+@pytest.mark.parametrize(("sung", "obeyed"), [("ko", True), ("en", False), ("", False), (None, None)])
+def test_the_language_of_singing_is_held_against_the_prompt_where_somebody_listened(
+    sung: str | None, obeyed: bool | None
+) -> None:
+    asked = replace(prompt(), lyrics="[Verse]\nna na", language="ko")
+
+    assert obeys(asked, Heard(None, None, sung))["language"] is obeyed
+
+
+@pytest.mark.parametrize(
+    "asked", [replace(prompt(), language="ko"), replace(prompt(), lyrics="la", language="unknown")]
+)
+def test_no_language_is_asked_for_without_words_or_where_it_is_unknown(asked: Prompt) -> None:
+    assert obeys(asked, Heard(None, None, "en"))["language"] is None
+
+
+def sung_in(language: str, tmp_path: Path, job: Job | None = None) -> dict[str, object]:
+    """Return what is written of a piece that asks for Korean, where a recogniser hears this language in everything."""
+    run, models = Run(tmp_path / "run"), tmp_path / "models"
+    save_whisper(models / "whisper", {0.0: "over the hills", 4.0: ""}, language=language)
+    run.previews.mkdir(parents=True)
+    before, after = (run.previews / f"{step:06d}.ogg" for step in (0, 60))
+    for path in (before, after):
+        files.write(path, sung(6.0, ((1.0, 5.0),), 48_000)[:, None].repeat(2, axis=1))
+    piece = Piece(replace(prompt(), lyrics="[Verse]\nna na", language="ko"), 1, before, after)
+    listen(run, [piece], {}, 60, job or Job(), Setup(models, tmp_path, device="cpu"))
+    return json.loads((run.evaluation / "audition.json").read_text())["pieces"][0]
+
+
+def test_previews_are_listened_to_for_their_language_where_whisper_is_here(tmp_path: Path) -> None:
+    found = sung_in("ko", tmp_path)
+
+    assert found["asked"]["language"] == "ko"
+    assert (found["after"]["language"], found["after"]["obeys"]["language"]) == ("ko", True)
+
+
+def test_a_broken_recogniser_is_told_and_loses_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "models" / "whisper").mkdir(parents=True)
+    (tmp_path / "models" / "whisper" / "config.json").write_text("{}")
+    (tmp_path / "models" / "whisper" / "model.safetensors").write_bytes(b"")
+    tone, events = tmp_path / "tone.ogg", []
+    files.write(tone, np.zeros((48_000, 2), np.float32))
+
+    assert languages([tone], Setup(tmp_path / "models", tmp_path), Job(events.append)) == {}
+    assert [event.code for event in events] == ["listening.unloadable"]
+
+
+def test_a_machine_without_whisper_measures_no_language(tmp_path: Path) -> None:
+    assert languages([tmp_path / "gone.ogg"], Setup(tmp_path, tmp_path), Job()) == {}

@@ -1,4 +1,4 @@
-"""The part of a report that says what previews sound like: the tempo and key that were asked for, or a copied song."""
+"""The part of a report that says what previews sound like: what was asked for (tempo, key, language), or a song."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from acetune.monitor.markup import paragraph, section, table
 from acetune.monitor.summary import Summary
 from acetune.monitor.words import Words
 
-_FIELDS: Final = ("bpm", "keyscale")
+_FIELDS: Final = ("bpm", "keyscale", "language")
 _SIDES: Final = ("before", "after")
 
 
@@ -29,6 +29,7 @@ def audition(summary: Summary, words: Words) -> str:
         *(kept or [paragraph(words("audition_nothing"))]),
         table(heads, rows),
         paragraph(words("audition_how"), "soft"),
+        paragraph(words("audition_unsung"), "soft") if any(map(_is_unsung, pieces)) else "",
     )
     return section(words("audition_title"), *parts)
 
@@ -56,13 +57,18 @@ def _kept(pieces: Sequence[Mapping[str, Json]], field: str, words: Words) -> Ite
         yield words("audition_kept", field=words(field), count=count, **counts)
 
 
+def _is_unsung(piece: Mapping[str, Json]) -> bool:
+    """Whether a language was asked for and nobody listened for it."""
+    return bool(_object(piece.get("asked")).get("language")) and _object(piece.get("after")).get("language") is None
+
+
 def _rows(piece: Mapping[str, Json]) -> Iterator[Sequence[str]]:
     """Yield a row for each thing that was asked for."""
     asked = _object(piece.get("asked"))
     for field in _FIELDS:
         if asked.get(field) is not None:
             heard = [_object(piece.get(side)).get(field) for side in _SIDES]
-            cells = ["-" if value is None else str(value) for value in (asked[field], *heard)]
+            cells = [str(value or "-") for value in (asked[field], *heard)]
             yield (str(piece.get("caption")), *cells)
 
 

@@ -1,21 +1,24 @@
-"""Listening to previews for people: do they have the tempo and key that were asked for, and are they copied songs?
+"""Listening to previews for people: do they have the tempo, key and language of the prompt, and are they copied songs?
 
-Tempo and key are heard by the same signal estimators that annotate songs. A preview counts as a copy where its
-fingerprint is that of a song which was trained on (`acetune.audio.fingerprint`): the recording itself. It counts as an
-imitation where it has the notes of one (`acetune.annotation.melody`), and the base network's piece has not.
+Tempo and key are heard by the same signal estimators that annotate songs, the language of singing by the recogniser
+that writes down lyrics, where its weights are on this machine (`acetune.training.singing`). A preview counts as a copy
+where its fingerprint is that of a song which was trained on (`acetune.audio.fingerprint`): the recording itself. It
+counts as an imitation where it has the notes of one (`acetune.annotation.melody`), and the base network's piece has
+not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final, cast
 
 from acetune import files
 from acetune.annotation import melody
-from acetune.annotation.annotator import ANALYSIS_RATE_HZ
+from acetune.annotation.annotator import ANALYSIS_RATE_HZ, Setup
 from acetune.annotation.key import key
+from acetune.annotation.language import UNKNOWN
 from acetune.annotation.melody import Notes
 from acetune.annotation.tempo import rhythm
 from acetune.audio import files as audio_files
@@ -26,6 +29,7 @@ from acetune.errors import DataError, SettingError
 from acetune.events import Job, Json
 from acetune.families.family import Prompt
 from acetune.run import Run
+from acetune.training.singing import languages
 
 #: Name of the file in a run's evaluation folder.
 FILE: Final = "audition"
@@ -48,10 +52,16 @@ class Piece:
 
 @dataclass(frozen=True)
 class Heard:
-    """What signal estimators hear in a piece; None for what they cannot tell."""
+    """What is heard in a piece.
+
+    Attributes:
+        bpm, keyscale: None for what signal estimators cannot tell.
+        language: Code; empty text where no word was understood, None where nobody listened for words.
+    """
 
     bpm: float | None
     keyscale: str | None
+    language: str | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +90,9 @@ class Sound:
     notes: Notes
 
 
-def listen(run: Run, pieces: Sequence[Piece], songs: Mapping[str, Path], step: int, job: Job) -> None:
+def listen(
+    run: Run, pieces: Sequence[Piece], songs: Mapping[str, Path], step: int, job: Job, setup: Setup | None = None
+) -> None:
     """Write evaluation/audition.json about the previews of a step, and say if one is a copied or imitated song.
 
     A stop leaves it out.
@@ -91,6 +103,7 @@ def listen(run: Run, pieces: Sequence[Piece], songs: Mapping[str, Path], step: i
         songs: Audio of the songs that were trained on, by the path that people know.
         step: Of the adapter that is heard.
         job: Is told of copies; can stop it.
+        setup: Where the weights of annotators are; None where no language is to be heard.
     """
     if not pieces:
         return
@@ -101,7 +114,7 @@ def listen(run: Run, pieces: Sequence[Piece], songs: Mapping[str, Path], step: i
     before, after = ({run.relative(p.after): _sound(getattr(p, side)) for p in pieces} for side in ("before", "after"))
     copies = copied(known, after)
     imitations = imitated(known, before, {name: after[name] for name in after.keys() - {c.piece for c in copies}})
-    rows = [_row(piece, hear(piece.before), hear(piece.after)) for piece in pieces]
+    rows = [_row(piece, *heard) for piece, heard in zip(pieces, _heard(pieces, setup, job), strict=True)]
     content = {
         "version": 1, "step": step, "pieces": rows, "songs": len(songs), "compared": len(known),
         "copies": [asdict(copy) for copy in copies], "imitations": [asdict(found) for found in imitations],
@@ -113,6 +126,20 @@ def listen(run: Run, pieces: Sequence[Piece], songs: Mapping[str, Path], step: i
         job.tell(SettingError("evaluate.imitated", **asdict(found), step=step), subject=found.song)
 
 
+def _heard(pieces: Sequence[Piece], setup: Setup | None, job: Job) -> Iterator[tuple[Heard, Heard]]:
+    """Yield what is heard in each piece, before and after."""
+    sung = [path for piece in pieces if _asked_language(piece.prompt) for path in (piece.before, piece.after)]
+    known = languages(sung, setup, job) if setup else {}
+    for piece in pieces:
+        before, after = (replace(hear(path), language=known.get(path)) for path in (piece.before, piece.after))
+        yield before, after
+
+
+def _asked_language(prompt: Prompt) -> str | None:
+    """Return the language in which a prompt wants its words sung; None where there are none, or it is unknown."""
+    return prompt.language if prompt.lyrics and prompt.language != UNKNOWN else None
+
+
 def hear(path: Path) -> Heard:
     """Return tempo and key of a piece."""
     audio = audio_files.read_mono(path, ANALYSIS_RATE_HZ)
@@ -121,15 +148,18 @@ def hear(path: Path) -> Heard:
 
 
 def obeys(prompt: Prompt, heard: Heard) -> dict[str, bool | None]:
-    """Return whether a piece has the tempo and the key of its prompt; None where none was asked for.
+    """Return whether a piece has the tempo, key and language of its prompt; None where none was asked for.
 
-    Half and double of the tempo count, as a bar can be tapped either way; a key has to have tonic and mode.
+    Half and double of the tempo count, as a bar can be tapped either way; a key has to have tonic and mode. Of a
+    language that nobody listened for, None is told too.
     """
+    language = _asked_language(prompt) if heard.language is not None else None
     bpm, asked, tonality = prompt.bpm, parse_keyscale(prompt.keyscale or ""), heard.keyscale
     tempo = bool(bpm and heard.bpm and any(abs(heard.bpm / (bpm * at) - 1) <= _SAME_TEMPO for at in _LEVELS))
     return {
         "bpm": tempo if bpm else None,
         "keyscale": bool(tonality and is_same(asked, tonality)) if asked else None,
+        "language": heard.language == language if language else None,
     }
 
 
@@ -183,5 +213,8 @@ def _row(piece: Piece, before: Heard, after: Heard) -> dict[str, Json]:
     heard: dict[str, Json] = {
         side: {**asdict(found), "obeys": cast("Json", obeys(piece.prompt, found))} for side, found in sides.items()
     }
-    asked: dict[str, Json] = {"bpm": piece.prompt.bpm, "keyscale": piece.prompt.keyscale}
-    return {"caption": piece.prompt.caption, "seed": piece.seed, "asked": asked, **heard}
+    prompt = piece.prompt
+    asked: dict[str, Json] = {
+        "bpm": prompt.bpm, "keyscale": prompt.keyscale, "language": _asked_language(prompt)
+    }  # fmt: skip
+    return {"caption": prompt.caption, "seed": piece.seed, "asked": asked, **heard}

@@ -9,6 +9,7 @@ from typing import Final
 
 from acetune import compute
 from acetune.adapters import trained
+from acetune.annotation.annotate import default_setup
 from acetune.encoding.cache import Cache
 from acetune.encoding.encode import encode_set, load_dataset
 from acetune.errors import DataError, SettingError
@@ -92,7 +93,7 @@ def _evaluate(run: Run, strengths: tuple[float, ...], workspace: Workspace, job:
         raise DataError("evaluate.nothing_held_out", run=run.name)
     evaluation = Evaluation(run, session, validator, state.step, job, bare)
     difference = _difference(evaluation)
-    previews.audition(run, session, encoded, state.step, job)
+    previews.audition(run, session, encoded, state.step, default_setup(workspace.home), job)
     session.facts = evaluation.facts(strengths)
     job.check_stop(STAGE)
     _write_strength(run, session, state.step, card, job)

@@ -14,6 +14,7 @@ from typing import Final
 from torch import Tensor
 
 from acetune import compute, files
+from acetune.annotation.annotator import Setup
 from acetune.data.lyric_windows import lyrics_between
 from acetune.data.split import split
 from acetune.data.wordings import MAIN
@@ -213,11 +214,11 @@ class Previews:
         return _path_of(self._run, piece.prompt, f"{piece.seed}{kind}", step)
 
 
-def audition(run: Run, session: Session, encoded: EncodedSet, step: int, job: Job) -> None:
+def audition(run: Run, session: Session, encoded: EncodedSet, step: int, setup: Setup, job: Job) -> None:
     """Listen to the previews of a step, where there are any: see `acetune.training.audition`."""
     pieces = _pairs(run, session.recipe, encoded, step) if session.recipe.preview.every else ()
     tracks = [song.parts.track for song in session.examples.songs if not is_encoded(song.parts.track)]
-    listen(run, pieces, {track.path: encoded.manifest.audio(track) for track in tracks}, step, job)
+    listen(run, pieces, {track.path: encoded.manifest.audio(track) for track in tracks}, step, job, setup)
 
 
 def _pairs(run: Run, recipe: Recipe, encoded: EncodedSet, step: int) -> tuple[Piece, ...]:

@@ -14,6 +14,7 @@ from typing import cast
 from acetune import compute, files
 from acetune.adapters import trained
 from acetune.adapters.quantised import check_installed
+from acetune.annotation.annotate import default_setup
 from acetune.encoding.cache import Cache
 from acetune.encoding.encode import encode_set, load_dataset
 from acetune.errors import (
@@ -200,7 +201,7 @@ def _train(run: Run, recipe: Recipe, workspace: Workspace, leader: Leader, job: 
     player = Previews(run, session, pieces, job)
     player.base(start)
     last = _loop(session, keeper, player, spilling.watched(job, session.device, machine.system), start)
-    previews.audition(run, session, encoded, last, job)
+    previews.audition(run, session, encoded, last, default_setup(workspace.home), job)
     adapter, verdict = keeper.finish(card, last, bare)
     return TrainResult(run.folder, last, verdict, adapter)
 

@@ -90,10 +90,11 @@ SETTINGS = (
 
 
 class Live(TorchDispatchMode):
-    """Counts the bytes that are alive, each storage once."""
+    """Counts the bytes that are alive on a device, each storage once."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device = META) -> None:
         super().__init__()
+        self._device = device
         self.now, self.peak = 0, 0
         self._sizes: dict[int, int] = {}
 
@@ -101,7 +102,7 @@ class Live(TorchDispatchMode):
         """Count a tensor until nothing has its storage any more."""
         storage = tensor.untyped_storage()
         key = storage._cdata
-        if key not in self._sizes and tensor.device == META:
+        if key not in self._sizes and tensor.device == self._device:
             self._sizes[key] = storage.nbytes()
             self.now += storage.nbytes()
             self.peak = max(self.peak, self.now)

@@ -1,21 +1,28 @@
-"""One training step, ours against stock diffusers with PEFT: `python benchmarks/step.py [--long]`.
+"""One training step, ours against stock diffusers and against other trainers: `python benchmarks/step.py [--long]`.
 
-Both are the same session with the same weights, adapter, crops, noise and t; only the network class differs: ours
-attends in local blocks, the stock one through a dense mask over the whole song. They take turns in one process, and
-their gradients are compared before they are timed. Weights are random.
+The same weights, adapter, crops, noise and t four times: our session; the same session on diffusers' own network class
+with PEFT; a step as other trainers do it (`peer.py`) with our settings, and with its padded conditions. They take turns
+in one process, and gradients are compared before anything is timed. Weights are random. The padded peer trains
+something else, so its gradients are not compared. Peaks are counted over a forward and backward pass, beyond the
+weights; what kernels hold inside themselves is not seen.
 """
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
+import peer
 import torch
+from peak import Live
+from peer import PaddedPeer, Peer, Stock
 from timing import Table, arguments, publish, ratio, take_turns
-from torch import Tensor, nn
+from torch import Tensor
 
 from acetune.adapters import attach
 from acetune.data.manifest import Manifest
@@ -29,7 +36,6 @@ from acetune.events import Job
 from acetune.families.acestep_v15.family import AceStepV15
 from acetune.families.acestep_v15.layouts import open_weights
 from acetune.families.acestep_v15.variants import CARD, AceStepV15Section
-from acetune.families.family import Batch
 from acetune.flow import path, randomness
 from acetune.planning.memory import NetworkSize
 from acetune.recipe import Recipe, resolve
@@ -43,24 +49,15 @@ SIZES = {
     ),
 }
 CONDITIONS = 256
-COLUMNS = (
-    "network", "tokens", "audio s", "ours ms", "stock ms", "stock / ours",
-    "fwd+bwd, ours ms", "fwd+bwd, stock / ours", "gradient difference",
+KINDS: dict[str, type[AceStepV15]] = {"ours": AceStepV15, "stock": Stock, "peer": Peer, "padded peer": PaddedPeer}
+TIMES = (
+    "network", "tokens", "audio s", "ours ms", "tokens / s", "audio s / s", "stock / ours", "peer / ours",
+    "padded peer / ours",
 )  # fmt: skip
-
-
-class Stock(AceStepV15):
-    """The same variant on diffusers' own network, which knows no condition mask."""
-
-    def load_network(self, device: torch.device, dtype: torch.dtype) -> nn.Module:
-        """Load diffusers' class."""
-        return self.weights.load("transformer", device, dtype)
-
-    def predict(self, network: nn.Module, batch: Batch, x_t: Tensor, t: Tensor, dropped: Tensor) -> Tensor:
-        """Return the velocity; a batch of one needs no mask and no condition dropout here."""
-        rough = batch.conditions["context"].expand(x_t.shape[0], -1, -1)
-        context = torch.cat([rough, torch.ones_like(rough)], dim=-1)
-        return network(x_t, t, t, batch.conditions["tokens"], context, return_dict=False)[0]
+EQUAL = (
+    "network", "tokens", "gradients, stock", "gradients, peer", "peak MiB, ours", "stock", "peer", "padded peer",
+)  # fmt: skip
+_CPU = torch.device("cpu")
 
 
 def family(kind: type[AceStepV15], size: NetworkSize, models: Path) -> AceStepV15:
@@ -89,12 +86,12 @@ def one_song(size: NetworkSize, tokens: int, folder: Path) -> EncodedSet:
     return EncodedSet(Manifest(folder, (track,), DatasetSettings("benchmark")), (song,), "constants", cache)
 
 
-def recipe_of(tokens: int, size: NetworkSize, threads: int) -> Recipe:
+def recipe_of(tokens: int, size: NetworkSize, dtype: str, threads: int) -> Recipe:
     """Return a rank 16 adapter on all attention, crops as long as the song, nothing held out."""
     knobs = {
         "data.crop_seconds": size.patch * tokens / size.frames_per_second, "data.batch_size": 1, "data.holdout": 0,
         "adapter.rank": 16, "adapter.alpha": 16.0, "schedule.steps": 1000, "compute.device": "cpu",
-        "compute.dtype": "float32", "compute.threads": threads,
+        "compute.dtype": dtype, "compute.threads": threads,
     }  # fmt: skip
     return resolve([("benchmark", knobs)]).recipe
 
@@ -128,43 +125,63 @@ def apart(ours: Sequence[Tensor], stock: Sequence[Tensor]) -> float:
     return max(float((a - b).norm() / b.norm()) for a, b in zip(ours, stock, strict=True))
 
 
-def updates(session: Session) -> Iterator[None]:
+def peak_bytes(session: Session) -> int:
+    """Return the most bytes that are alive in a forward and backward pass, beyond those before it."""
+    live = Live(_CPU)
+    for tensor in (*session.network.parameters(), *session.network.buffers()):
+        live.add(tensor)
+    before = live.now
+    with live:
+        forward_backward(session)
+    session.optimizer.zero_grad()
+    return live.peak - before
+
+
+def our_updates(session: Session) -> Iterator[None]:
     """Do one step of the session at each call of next."""
     for number in range(session.length.steps):
         session.update(number)
         yield
 
 
-def measure(name: str, tokens: int, folder: Path, rounds: int, threads: int) -> tuple[float | str, ...]:
-    """Return a row of the table."""
+def measure(
+    name: str, tokens: int, folder: Path, chosen: Namespace
+) -> tuple[tuple[float | str, ...], tuple[float | str, ...]]:
+    """Return a row of the table of times and one of the table of gradients and memory."""
     size = SIZES[name]
-    encoded, recipe = one_song(size, tokens, folder), recipe_of(tokens, size, threads)
-    ours, stock = (Session.build(recipe, family(kind, size, folder), encoded, name) for kind in (AceStepV15, Stock))
-    difference = apart(gradients(ours), gradients(stock))
-    our_steps, stock_steps = updates(ours), updates(stock)
-    steps = {"ours": lambda: next(our_steps), "stock": lambda: next(stock_steps)}
-    passes = {"ours": lambda: forward_backward(ours), "stock": lambda: forward_backward(stock)}
-    times, inner = (take_turns(both, rounds, threads) for both in (steps, passes))
+    encoded, recipe = one_song(size, tokens, folder), recipe_of(tokens, size, chosen.dtype, chosen.threads)
+    sessions = {key: Session.build(recipe, family(kind, size, folder), encoded, name) for key, kind in KINDS.items()}
+    truth = gradients(sessions["ours"])
+    differences = [apart(truth, gradients(sessions[key])) for key in ("stock", "peer")]
+    peaks = [peak_bytes(session) / 2**20 for session in sessions.values()]
+    steps = {
+        key: peer.updates(session) if isinstance(session.family, Peer) else our_updates(session)
+        for key, session in sessions.items()
+    }
+    times = take_turns({key: partial(next, each) for key, each in steps.items()}, chosen.rounds, chosen.threads)
+    ours, seconds = median(times["ours"]), size.patch * tokens / size.frames_per_second
+    ratios = [ratio(times[key], times["ours"]) for key in ("stock", "peer", "padded peer")]
     return (
-        name, tokens, size.patch * tokens / size.frames_per_second,
-        1000 * median(times["ours"]), 1000 * median(times["stock"]), ratio(times["stock"], times["ours"]),
-        1000 * median(inner["ours"]), ratio(inner["stock"], inner["ours"]), difference,
-    )  # fmt: skip
+        (name, tokens, seconds, 1000 * ours, tokens / ours, seconds / ours, *ratios),
+        (name, tokens, *differences, *peaks),
+    )
 
 
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--long", action="store_true", help="3,000 tokens too: four minutes of music")
+    parser.add_argument("--tokens", type=int, nargs="+", help="other lengths")
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--threads", type=int, default=1)
     chosen = parser.parse_args()
-    lengths = (750, 1500, 3000) if chosen.long else (750, 1500)
+    lengths = chosen.tokens or ((750, 1500, 3000) if chosen.long else (750, 1500))
     with TemporaryDirectory() as folder:
-        rows = [
-            measure(name, tokens, Path(folder), chosen.rounds, chosen.threads) for name in SIZES for tokens in lengths
-        ]
-    title = f"One step, {CONDITIONS} condition tokens, rank 16 on attention, float32; medians of {chosen.rounds}"
-    publish([Table(title, COLUMNS, tuple(rows))], chosen.json, chosen.threads)
+        rows = [measure(name, tokens, Path(folder), chosen) for name in SIZES for tokens in lengths]
+    title = f"One step, {CONDITIONS} condition tokens, rank 16 on attention, {chosen.dtype}; medians of {chosen.rounds}"
+    times, equal = (tuple(found) for found in zip(*rows, strict=True))
+    tables = [Table(title, TIMES, times), Table("Largest relative difference of a gradient; peaks", EQUAL, equal)]
+    publish(tables, chosen.json, chosen.threads)
 
 
 if __name__ == "__main__":

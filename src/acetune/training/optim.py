@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from acetune.errors import MissingDependency
 from acetune.planning.optimizers import second_memory
 from acetune.sections import OptimSection
+from acetune.training.flat import Flat, fits
 from acetune.training.updater import ScheduleFree, Updater, Waiting
 
 #: Warm restarts of a run that asks for them.
@@ -23,16 +24,19 @@ _ANY_SIZE: Final = 1.0
 
 
 def adamw(parameters: Iterable[nn.Parameter], knobs: OptimSection) -> Updater:
-    """Return AdamW (arXiv:1711.05101) in torch's fused form, which can skip an update without asking the host."""
-    fused: Any = torch.optim.AdamW(
-        list(parameters),
-        lr=knobs.lr,
-        betas=(knobs.beta1, knobs.beta2),
-        eps=knobs.eps,
-        weight_decay=knobs.weight_decay,
-        fused=True,
-    )
-    updater: Updater = fused
+    """Return AdamW (arXiv:1711.05101) in torch's fused form, which can skip an update without asking the host.
+
+    The many small tensors of an adapter are updated as one row.
+    """
+
+    def make(found: list[nn.Parameter]) -> Any:
+        betas = (knobs.beta1, knobs.beta2)
+        return torch.optim.AdamW(
+            found, lr=knobs.lr, betas=betas, eps=knobs.eps, weight_decay=knobs.weight_decay, fused=True
+        )
+
+    found = list(parameters)
+    updater: Updater = Flat(found, make, ("exp_avg", "exp_avg_sq")) if fits(found) else make(found)
     return updater
 
 

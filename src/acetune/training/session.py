@@ -24,6 +24,7 @@ from acetune.recipe import Recipe, family_of
 from acetune.sections import WHOLE
 from acetune.training.adaptive import AdaptiveTimes
 from acetune.training.examples import Examples
+from acetune.training.flat import clip
 from acetune.training.readings import Reading
 from acetune.training.team import Team
 from acetune.training.trainable import precision, trainable
@@ -175,7 +176,7 @@ class Session:
         limit = self.recipe.optim.clip or math.inf
         if self._loss_scale != 1.0:
             torch._foreach_div_([p.grad for p in self.parameters.values() if p.grad is not None], self._loss_scale)
-        norm = torch.nn.utils.clip_grad_norm_(list(self.parameters.values()), limit)
+        norm = clip(self.optimizer, self.parameters.values(), limit)
         self.bad = torch.maximum(self.bad, (~torch.isfinite(norm + loss)).float())
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate(number)

@@ -239,8 +239,12 @@ def put_back(
             parameters[place].data.copy_(value)
         else:
             parameter = parameters[place]
+            slots = optimizer.state[parameter]
             kept = value.to(parameter.device) if isinstance(value, Tensor) else _like((), value)
-            optimizer.state[parameter][slot] = kept
+            if isinstance(kept, Tensor) and slot in slots:
+                slots[slot].copy_(kept)  # it may be a part of a larger tensor
+            else:
+                slots[slot] = kept
 
 
 def _is_number(value: object) -> bool:

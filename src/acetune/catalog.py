@@ -121,6 +121,12 @@ SCHEDULES = {
 EXPORTERS = {
     "universal": "acetune.formats.universal:UNIVERSAL",
     "peft": "acetune.formats.peft:PEFT",
+    "comfyui": "acetune.formats.single:COMFYUI",
+    "comfyui-generic": "acetune.formats.single:COMFYUI_GENERIC",
+    "kohya": "acetune.formats.single:KOHYA",
+    "diffusers": "acetune.formats.single:DIFFUSERS",
+    "lycoris": "acetune.formats.single:LYCORIS",
+    "acestep-cpp": "acetune.formats.single:ACESTEP_CPP",
 }
 
 #: Follow the events of a training; the first always, the others where a recipe names them.

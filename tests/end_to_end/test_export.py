@@ -19,6 +19,7 @@ from acetune.events import Job
 from acetune.families.adapter_names import read_adapter
 from acetune.families.family import Prompt
 from acetune.flow import randomness
+from acetune.formats.destination import Destination
 from acetune.generation.sample import sample
 from acetune.recipe import family_of, resolve
 
@@ -192,3 +193,23 @@ def test_an_adapter_that_diffusers_would_ignore_says_so(album: Path, home: Path)
     acetune.train(resolve([("test", settings)]).recipe, name="run", home=home, job=Job(seen.append))
 
     assert any(isinstance(event, Noticed) and event.code == "formats.not_for_diffusers" for event in seen)
+
+
+def test_a_release_is_installed_where_comfyui_looks(trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "ComfyUI/models").mkdir(parents=True)
+    where = Destination(comfyui=tmp_path, release=True)
+
+    (path,) = acetune.export(trained, to=("comfyui",), out=where, dtype="fp16", home=trained.parents[1])
+
+    assert path == tmp_path / "ComfyUI/models/loras/run-tiny-r4_comfyui.safetensors"
+    assert {value.dtype for name, value in load_file(path).items() if "lora_" in name} == {torch.float16}
+
+
+@pytest.mark.parametrize(
+    ("form", "said"), [("diffusers", "does not read diffusers"), ("kohya", "it has no folder models")]
+)
+def test_what_cannot_be_installed_is_refused(trained: Path, tmp_path: Path, form: str, said: str) -> None:
+    with pytest.raises(SettingError, match=said):
+        acetune.export(trained, to=(form,), out=Destination(comfyui=tmp_path), home=trained.parents[1])
+
+    assert list(tmp_path.iterdir()) == []

@@ -138,6 +138,9 @@ class ToyCard:
     def network_name(self, module: str) -> str:
         return module.removeprefix("toy_")
 
+    def checkpoint_name(self, module: str) -> str:
+        return f"toys.{module}"
+
     def layer_sizes(self, size: NetworkSize, targets: str) -> Mapping[str, tuple[int, int]]:
         (name,) = ToyFamily().target_modules(targets)
         return {"enter": {"enter": (CHANNELS + 1 + WIDTH, WIDTH)}, "mix": {"mix": (WIDTH, CHANNELS)}}[name]

@@ -115,6 +115,8 @@ def detach(network: nn.Module) -> None:
     for name, module in list(_tuned(network)):
         parent, _, child = name.rpartition(".")
         setattr(network.get_submodule(parent), child, module.get_base_layer())
+    if hasattr(network, "peft_config"):
+        del network.peft_config  # else PEFT takes the next adapter for a second one
 
 
 def _tuned(network: nn.Module) -> Iterator[tuple[str, Any]]:

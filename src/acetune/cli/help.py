@@ -39,7 +39,11 @@ EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
         "acetune generate --model turbo --caption 'warm lo-fi piano, 80 bpm' --seconds 60 -o piano.flac",
         "acetune generate --model turbo --adapter my-style_final.safetensors --caption 'zxband, rock' --seed 7",
     ),
-    "export": ("acetune export my-style", "acetune export my-style --to universal --to peft -o ./exports"),
+    "export": (
+        "acetune export my-style",
+        "acetune export my-style --to universal --to peft -o ./exports",
+        "acetune export my-style --to comfyui --dtype fp16 --release --install-to ~/ComfyUI",
+    ),
     "evaluate": ("acetune evaluate my-style", "acetune evaluate my-style --strength 0.8 --strength 0.9"),
     "report": ("acetune report my-style", "acetune report my-style --lang zh"),
     "tensorboard": ("acetune tensorboard my-style", "acetune tensorboard --port 6007 --no-browser"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from acetune.catalog import resolve
 from acetune.cli.arguments import RunName, text_or_file
+from acetune.cli.gathering import with_options
 from acetune.cli.session import Session, pretty, session_of
 from acetune.cli.tables import align, held_out
 
@@ -76,25 +78,42 @@ def generate(  # noqa: PLR0913 - one parameter a flag
     session.finish({"paths": paths}, *map(str, paths))
 
 
+@dataclass(frozen=True)
+class Where:
+    """Where exports go and what they are called."""
+
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder to write to; else the run's own.", show_default=False)
+    ] = None
+    install_to: Annotated[
+        Path | None,
+        typer.Option(help="A ComfyUI to write for: into its models/loras, instead of --out.", show_default=False),
+    ] = None
+    release: Annotated[bool, typer.Option("--release", help="Name it <name>-<variant>-r<rank>.")] = False
+
+
+@with_options(Where)
 def export(
     context: typer.Context,
     source: Annotated[
         str, typer.Argument(metavar="SOURCE", help="Name or folder of a run, or an adapter file.", show_default=False)
     ],
+    options: Where,
     to: Annotated[list[str] | None, typer.Option(help="Format; again for more.", show_default="universal")] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder to write to; else the run's own.", show_default=False)
-    ] = None,
-    dtype: Annotated[str, typer.Option(help="Number format of the weights.")] = "bfloat16",
+    dtype: Annotated[str, typer.Option(help="Number format of the weights: bf16, fp16, fp32.")] = "bfloat16",
 ) -> None:
     """Write an adapter for other programs, and check it.
 
     Each file is read back and compared before it counts as done. `universal` is one file for ComfyUI and diffusers;
-    `peft` is a folder for PEFT and the official app. A run that trained all weights is written as a model.
+    `peft` is a folder for PEFT and the official app; `comfyui`, `comfyui-generic`, `kohya`, `diffusers`, `lycoris` and
+    `acestep-cpp` are for one program each. A run that trained all weights is written as a model.
     """
+    from acetune.formats.destination import Destination
+
     session = session_of(context)
+    where = Destination(folder=options.out, comfyui=options.install_to, release=options.release)
     paths = resolve("verb", "export")(
-        source, to=tuple(to or ()), out=out, dtype=dtype, home=session.home, job=session.job
+        source, to=tuple(to or ()), out=where, dtype=dtype, home=session.home, job=session.job
     )
     session.finish({"paths": paths}, *map(str, paths))
 

@@ -1,14 +1,15 @@
-"""Adapters under the official app's names, and reading adapter files: ours, and those of other trainers."""
+"""Adapters under the names that other programs give to layers, and reading adapter files: ours and theirs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from acetune.adapters import adapter as adapters
 from acetune.adapters import trained
-from acetune.adapters.adapter import Adapter, module_of
+from acetune.adapters.adapter import Adapter, Facts, module_of
 from acetune.errors import WrongAdapter
 from acetune.families.family import FamilyCard
 from acetune.families.foreign_adapters import foreign_adapter
@@ -20,34 +21,49 @@ if TYPE_CHECKING:
 
 #: PEFT's prefix, relative to the network.
 PREFIX = "base_model.model."
-#: Prefix of the LyCORIS library, whose names have underscores for dots.
-_LYCORIS = "lycoris_"
+
+#: How programs name a module of our network in adapter files: ours, PEFT's and the official app's, ComfyUI's,
+#: kohya's, the LyCORIS library's, diffusers'.
+SPELLINGS: Mapping[str, Callable[[str, FamilyCard], str]] = MappingProxyType(
+    {
+        "network": lambda module, card: module,
+        "official": lambda module, card: PREFIX + card.official_name(module),
+        "comfyui": lambda module, card: "diffusion_model." + card.checkpoint_name(module),
+        "kohya": lambda module, card: "lora_unet_" + card.checkpoint_name(module).replace(".", "_"),
+        "lycoris": lambda module, card: "lycoris_" + card.official_name(module).replace(".", "_"),
+        "diffusers": lambda module, card: "transformer." + module,
+    }
+)
+#: The same part by other names.
+_PARTS = (("lora_down.weight", "lora_A.weight"), ("lora_up.weight", "lora_B.weight"))
 
 
 def official(adapter: Adapter, card: FamilyCard) -> dict[str, Tensor]:
     """Return an adapter's weights under official names with PEFT's prefix."""
-    return {PREFIX + _renamed(name, card.official_name): tensor for name, tensor in adapter.weights.items()}
+    return spelled(adapter, card, "official")
 
 
-def from_official(weights: Mapping[str, Tensor], card: FamilyCard) -> dict[str, Tensor]:
-    """Undo `official`."""
-    return {_renamed(name.removeprefix(PREFIX), card.network_name): tensor for name, tensor in weights.items()}
+def spelled(adapter: Adapter, card: FamilyCard, spelling: str) -> dict[str, Tensor]:
+    """Return an adapter's weights with the modules named in one of `SPELLINGS`."""
+    rename = SPELLINGS[spelling]
+    return {_renamed(name, lambda module: rename(module, card)): tensor for name, tensor in adapter.weights.items()}
 
 
-def lycoris(adapter: Adapter, card: FamilyCard) -> dict[str, Tensor]:
-    """Return an adapter's weights under official names as the LyCORIS library writes them."""
-    flat = _flat_names(adapter.facts.modules, card)
-    return {_renamed(name, lambda module: flat[module]): tensor for name, tensor in adapter.weights.items()}
+def unspelled(weights: Mapping[str, Tensor], facts: Facts, card: FamilyCard) -> dict[str, Tensor]:
+    """Return weights under our names, whatever spelling they had; ``.alpha`` goes inside LoRA's, as ComfyUI has it.
 
-
-def from_lycoris(weights: Mapping[str, Tensor], modules: tuple[str, ...], card: FamilyCard) -> dict[str, Tensor]:
-    """Undo `lycoris` for an adapter of these modules; the scale is inside, so that alpha says nothing."""
-    ours = {flat: module for module, flat in _flat_names(modules, card).items()}
-    return {
-        _renamed(name, lambda module: ours.get(module, module)): tensor
-        for name, tensor in weights.items()
-        if not name.endswith(".alpha")
-    }
+    Names with underscores for dots cannot be undone without the list of modules, which the facts have.
+    """
+    ours = {rename(module, card): module for module in facts.modules for rename in SPELLINGS.values()}
+    named = {_renamed(name, lambda module: ours.get(module, module)): tensor for name, tensor in weights.items()}
+    for theirs, part in _PARTS:
+        named = {name.replace(f".{theirs}", f".{part}"): tensor for name, tensor in named.items()}
+    alphas = {module_of(name): float(named.pop(name)) for name in list(named) if name.endswith(".alpha")}
+    for module, alpha in alphas.items():
+        name = f"{module}.lora_B.weight"
+        if name in named and alpha != named[name].shape[1]:
+            named[name] = named[name] * (alpha / named[name].shape[1])
+    return named
 
 
 def read_adapter(path: Path, variant: str | None = None) -> Adapter:
@@ -73,16 +89,7 @@ def read_adapter(path: Path, variant: str | None = None) -> Adapter:
     if adapter.facts.kind == WHOLE:
         raise WrongAdapter("adapter.whole_model", path=path)
     card, _ = family_of(adapter.facts.variant)
-    if any(name.startswith(PREFIX) for name in adapter.weights):
-        return Adapter(from_official(adapter.weights, card), adapter.facts)
-    if any(name.startswith(_LYCORIS) for name in adapter.weights):
-        return Adapter(from_lycoris(adapter.weights, adapter.facts.modules, card), adapter.facts)
-    return adapter
-
-
-def _flat_names(modules: tuple[str, ...], card: FamilyCard) -> dict[str, str]:
-    """Return the LyCORIS name of each module; it cannot be undone without the list, for names have underscores too."""
-    return {module: _LYCORIS + card.official_name(module).replace(".", "_") for module in modules}
+    return Adapter(unspelled(adapter.weights, adapter.facts, card), adapter.facts)
 
 
 def _renamed(name: str, rename: Callable[[str], str]) -> str:

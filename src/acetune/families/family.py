@@ -251,6 +251,10 @@ class FamilyCard(Protocol):
         """Return our name of a module that the model's own app names so."""
         ...
 
+    def checkpoint_name(self, module: str) -> str:
+        """Return the name that a module of our network has in the model's whole official checkpoint."""
+        ...
+
     def layer_sizes(self, size: NetworkSize, targets: str) -> Mapping[str, tuple[int, int]]:
         """Return our names of the linear layers that a choice of ``adapter.targets`` means: inputs and outputs.
 
@@ -276,12 +280,7 @@ class FamilyCard(Protocol):
         ...
 
     def verify(self, variant: Variant, models: Path, job: Job) -> None:
-        """Check the weight files of a variant.
-
-        Raises:
-            MissingDependency: If they are not here.
-            DataError: For the first file that is damaged.
-        """
+        """Check a variant's weight files; MissingDependency if none are here, DataError for the first damaged one."""
         ...
 
     def open(self, recipe: Recipe, models: Path, job: Job) -> ModelFamily:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from acetune import catalog, compute
 from acetune.adapters import attach, trained
@@ -13,6 +14,7 @@ from acetune.errors import AcetuneError, SettingError
 from acetune.events import Job, Saved, StageEnded, StageStarted
 from acetune.families.adapter_names import read_adapter
 from acetune.families.family import ModelFamily
+from acetune.formats.destination import Destination
 from acetune.formats.format import TOLERANCE, Bench, Format, export_checked
 from acetune.formats.model import MODEL, write_model
 from acetune.recipe import Recipe, family_of, resolve
@@ -22,13 +24,15 @@ from acetune.workspace import Workspace
 
 #: What makes a folder an adapter of ours.
 _ADAPTER_FILES = ("adapter_config.json", "adapter.safetensors")
+#: Number formats by the names that people type.
+_SHORT = MappingProxyType({"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"})
 
 
 def export(
     source: str | Path,
     *,
     to: Sequence[str] = (),
-    out: str | Path | None = None,
+    out: str | Path | Destination | None = None,
     dtype: str = "bfloat16",
     home: str | Path | None = None,
     job: Job | None = None,
@@ -38,8 +42,9 @@ def export(
     Args:
         source: A run (its newest checkpoint), a checkpoint folder, or an adapter file that acetune wrote.
         to: Formats (``acetune.catalog.EXPORTERS``); universal where none is named. All weights make a "model".
-        out: Folder to write into; the run's own adapter folder, or the file's, where None.
-        dtype: Number format of the weights.
+        out: Folder to write into; the run's own adapter folder, or the file's, where None. A
+            `acetune.formats.destination.Destination` also names files for a release, or finds ComfyUI's folder.
+        dtype: Number format of the weights, also as bf16, fp16 or fp32.
         home: Workspace folder.
         job: Hears what was written.
 
@@ -47,22 +52,27 @@ def export(
         The files and folders written.
 
     Raises:
-        SettingError: For unknown formats, number formats or runs.
+        SettingError: For unknown formats, number formats, runs or a ComfyUI that is not there.
         WrongAdapter: If the source is no adapter of ours, does not fit its base network, or is of a kind that a
             format cannot hold.
         CorruptFile: If a written file does not give the adapter back; it is deleted.
     """
     job = job or Job()
+    dtype = _SHORT.get(dtype, dtype)
     if dtype not in TOLERANCE:
         raise SettingError("formats.no_dtype", dtype=dtype, known=", ".join(TOLERANCE))
     workspace = Workspace.at(home)
-    adapter, recipe, folder, stem = _source(source, workspace)
+    adapter, recipe, folder, name = _source(source, workspace)
+    where = out if isinstance(out, Destination) else Destination(folder=Path(out) if out else None)
+    stem = where.stem(name, adapter.facts)
     card, _ = family_of(adapter.facts.variant)
     if adapter.facts.kind == WHOLE:
         if set(to) - {MODEL}:
             raise SettingError("formats.whole_model", formats=", ".join(to))
-        return (_export_model(adapter, recipe, (Path(out) if out else folder) / stem, dtype, workspace.models, job),)
+        target = where.place(folder, (MODEL,)) / stem
+        return (_export_model(adapter, recipe, target, dtype, workspace.models, job),)
     forms: list[Format] = [catalog.resolve("exporter", name) for name in to or ("universal",)]
+    folder = where.place(folder, [form.name for form in forms])
     for form in forms:
         refused = form.refusal(adapter.facts)
         if refused:
@@ -74,7 +84,7 @@ def export(
     attach.attach_trained(network, adapter)
     written = []
     for form in forms:
-        target = form.target(Path(out) if out else folder, stem)
+        target = form.target(folder, stem)
         moved = export_checked(form, adapter, card, target, dtype, Bench(family, network))
         caveat = form.caveat(adapter, card)
         if caveat:
@@ -98,12 +108,12 @@ def _export_model(model: Adapter, recipe: Recipe, target: Path, dtype: str, mode
 
 
 def _source(source: str | Path, workspace: Workspace) -> tuple[Adapter, Recipe, Path, str]:
-    """Return adapter, recipe of its base, folder and file stem of a run, checkpoint or file."""
+    """Return adapter, recipe of its base, folder and name of a run, checkpoint or file."""
     path = Path(source)
     if path.suffix == ".safetensors" or any((path / name).is_file() for name in _ADAPTER_FILES):
         adapter = read_adapter(path)
         recipe = resolve([("adapter", {"model.variant": adapter.facts.variant})]).recipe
-        return adapter, recipe, path.parent, f"{adapter.facts.name or path.stem}_{adapter.facts.step}steps"
+        return adapter, recipe, path.parent, adapter.facts.name or path.stem
     inside = (path / trained.NETWORK).is_dir()
     run = Run(path.absolute().parents[1] if inside else workspace.find_run(source))
     pointer = run.checkpoints / "last"
@@ -113,4 +123,4 @@ def _source(source: str | Path, workspace: Workspace) -> tuple[Adapter, Recipe, 
     adapter = trained.load(path if inside else run.checkpoints / last)
     strength = recommended_strength(run, adapter.facts.step) or adapter.facts.strength
     adapter = Adapter(adapter.weights, replace(adapter.facts, strength=strength))
-    return adapter, run.recipe, run.adapters, f"{run.name}_{adapter.facts.step}steps"
+    return adapter, run.recipe, run.adapters, run.name

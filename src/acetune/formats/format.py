@@ -157,13 +157,22 @@ def check_forward(family: ModelFamily, network: nn.Module, trained: Adapter, rea
         CorruptFile: If it is larger than rounding explains.
     """
     before = _velocity(family, network)
-    attach.load(network, read)
+    _exchange(network, trained, read)
     after = _velocity(family, network)
-    attach.load(network, trained)
+    _exchange(network, read, trained)
     moved = float((after - before).abs().max() / before.abs().max())
     if not moved <= TOLERANCE[dtype]:
         raise CorruptFile("formats.other_forward", moved=f"{moved:.2g}", allowed=TOLERANCE[dtype])
     return moved
+
+
+def _exchange(network: nn.Module, old: Adapter, new: Adapter) -> None:
+    """Let an adapter take the place of another; where ranks differ, which a format may even out, it is put on anew."""
+    if (old.facts.rank, old.facts.ranks) == (new.facts.rank, new.facts.ranks):
+        attach.load(network, new)
+        return
+    attach.detach(network)
+    attach.attach_trained(network, new)
 
 
 @torch.no_grad()

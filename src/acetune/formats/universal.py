@@ -22,7 +22,7 @@ from acetune.adapters.adapter import HEADER, Adapter, Facts
 from acetune.adapters.kinds import kind
 from acetune.errors import WrongAdapter
 from acetune.events import Json
-from acetune.families.adapter_names import lycoris, official, read_adapter
+from acetune.families.adapter_names import official, read_adapter, spelled
 from acetune.families.family import FamilyCard
 from acetune.storage import save_tensors
 
@@ -62,8 +62,8 @@ class Universal:
         """Write the file; see `acetune.formats.format.Format.write`."""
         held = adapter.baked().rounded(dtype)
         plain = not kind(held.facts.kind).lycoris
-        tensors = official(held, card) if plain else lycoris(held, card) | _alphas(held, card)
-        metadata = {"format": "pt", HEADER: held.facts.to_json(), **_header(held.facts)}
+        tensors = official(held, card) if plain else spelled(held, card, "lycoris") | alphas(held, card, "lycoris")
+        metadata = {"format": "pt", HEADER: held.facts.to_json(), **header(held.facts)}
         with files.draft_file(target) as draft:
             save_tensors(draft, tensors, metadata)
 
@@ -72,29 +72,36 @@ class Universal:
         return read_adapter(target)
 
 
-def _alphas(held: Adapter, card: FamilyCard) -> dict[str, Tensor]:
-    """Return an alpha for each module that equals its rank, as the LyCORIS library expects one."""
+def alphas(held: Adapter, card: FamilyCard, spelling: str) -> dict[str, Tensor]:
+    """Return an alpha for each module that equals its rank, as the LyCORIS library expects one: a factor of 1."""
     facts = held.facts
-    alphas = {f"{module}.alpha": torch.tensor(float(facts.ranks.get(module, facts.rank))) for module in facts.modules}
-    return lycoris(Adapter(alphas, facts), card)
+    found = {f"{module}.alpha": torch.tensor(float(facts.ranks.get(module, facts.rank))) for module in facts.modules}
+    return spelled(Adapter(found, facts), card, spelling)
 
 
-def _header(facts: Facts) -> dict[str, str]:
+def header(facts: Facts) -> dict[str, str]:
     """Return what else the header says: rank, alpha and targets for diffusers, or the kind for the official app."""
     if facts.kind == "lora":
-        said: dict[str, Json] = {
-            "transformer.r": facts.rank,
-            "transformer.lora_alpha": facts.rank,
-            "transformer.target_modules": list(facts.modules),
-            "transformer.peft_type": "LORA",
-        }
-        if facts.ranks:
-            said |= {f"transformer.{what}_pattern": dict(facts.ranks) for what in ("rank", "alpha")}
-        return {"lora_adapter_metadata": json.dumps(said)}
+        return for_diffusers(facts)
     if not kind(facts.kind).lycoris:
         return {}
     config = {"linear_dim": facts.rank, "linear_alpha": facts.rank, "factor": facts.factor or -1}
     return {"algo": facts.kind, "format": "lycoris", f"{facts.kind}_config": json.dumps(config)}
+
+
+def for_diffusers(facts: Facts) -> dict[str, str]:
+    """Return the header by which diffusers knows ranks, alphas (equal to them) and layers of LoRA or DoRA."""
+    said: dict[str, Json] = {
+        "transformer.r": facts.rank,
+        "transformer.lora_alpha": facts.rank,
+        "transformer.target_modules": list(facts.modules),
+        "transformer.peft_type": "LORA",
+    }
+    if facts.kind == "dora":
+        said["transformer.use_dora"] = True
+    if facts.ranks:
+        said |= {f"transformer.{what}_pattern": dict(facts.ranks) for what in ("rank", "alpha")}
+    return {"lora_adapter_metadata": json.dumps(said)}
 
 
 UNIVERSAL = Universal()

@@ -161,6 +161,10 @@ class AceStepV15Card:
         """Return our name of a module that the official app names so."""
         return names.to_diffusers(module)
 
+    def checkpoint_name(self, module: str) -> str:
+        """Return a module's name in the official checkpoint."""
+        return names.official_key("transformer", module)
+
     def layer_sizes(self, size: NetworkSize, targets: str) -> Mapping[str, tuple[int, int]]:
         """Return inputs and outputs of the layers that a choice of targets means; see `FamilyCard.layer_sizes`."""
         return names.layer_sizes(targets, size)

@@ -55,20 +55,24 @@ def _converted(adapter: Adapter, network: nn.Module, old: str, new: str) -> Adap
             weights[name] = value
             continue
         module = module_of(name)
-        ratio = _growth(adapter, network, module).to(value.device)
-        flat = value.float().flatten()
-        weights[f"{module}.{new}"] = flat * ratio if new == _PEFT else (flat / ratio).unsqueeze(1)
+        ratio = _growth(adapter, network, module)
+        flat = value.cpu().double().flatten()
+        other = flat * ratio if new == _PEFT else (flat / ratio).unsqueeze(1)
+        weights[f"{module}.{new}"] = other.float().to(value.device)
     return Adapter(weights, adapter.facts)
 
 
 def _growth(adapter: Adapter, network: nn.Module, module: str) -> Tensor:
-    """Return how much longer the adapter makes the rows of a layer: |W + s B A| / |W|, (out,)."""
-    weight = frozen(network, module)
-    change = scale(adapter.facts, module) * _change(adapter.weights, module, weight.device)
+    """Return how much longer the adapter makes the rows of a layer: |W + s B A| / |W|, (out,) in float64 on the CPU.
+
+    Files promise the trained matrix to the rounding of float32, which lengths that are summed up in float32 would miss.
+    """
+    weight = frozen(network, module).cpu().double()
+    change = scale(adapter.facts, module) * _change(adapter.weights, module)
     return lengths(weight + change) / lengths(weight)
 
 
-def _change(weights: Mapping[str, Tensor], module: str, device: torch.device) -> Tensor:
-    """Return B A of a layer, (out, in) in float32."""
-    b, a = (weights[f"{module}.lora_{part}.weight"].to(device, torch.float32) for part in "BA")
+def _change(weights: Mapping[str, Tensor], module: str) -> Tensor:
+    """Return B A of a layer, (out, in) in float64."""
+    b, a = (weights[f"{module}.lora_{part}.weight"].cpu().double() for part in "BA")
     return b @ a

@@ -7,7 +7,7 @@ from acetune.compute import Machine
 from acetune.data.manifest import Manifest, save
 from acetune.data.settings import DatasetSettings
 from acetune.data.track import Track
-from acetune.errors import DataError, SettingError
+from acetune.errors import AcetuneError, DataError, SettingError
 from acetune.planning.plan import plan, plan_for
 from acetune.recipe import family_of, resolve
 
@@ -424,3 +424,19 @@ def test_voices_without_music_have_a_preset(fields, knobs, said):
     found = [advice.finding.remedy() for advice in planned(songs(20, **fields), **knobs).warnings]
 
     assert any("--preset vocal" in remedy for remedy in found) == said
+
+
+@pytest.mark.parametrize(
+    ("knobs", "code"),
+    [
+        ({"guard.trackers": "wandb, tracio"}, "catalog.unknown"),
+        ({"adapter.start": "gone.safetensors"}, "adapter.no_file"),
+        ({"preview.every": 10, "preview.prompts": "gone.txt"}, "preview.unreadable"),
+    ],
+)
+def test_a_plan_refuses_what_is_not_there_as_the_training_would(knobs, code, tmp_path):
+    save(Manifest(tmp_path, tuple(songs(8)), DatasetSettings("songs")))
+    with pytest.raises(AcetuneError) as refused:
+        plan(recipe(**{"data.dataset": str(tmp_path), **knobs}))
+
+    assert refused.value.code == code

@@ -19,6 +19,7 @@ from acetune.planning.crops import ROUNDS, prior_frames
 from acetune.planning.fitting import as_flags, fitting
 from acetune.planning.guards import Advice, advise
 from acetune.planning.memory import NetworkSize, training_flops
+from acetune.planning.missing import refuse_missing
 from acetune.planning.needs import largest, layout_of, memory_of
 from acetune.planning.optimizers import refuse_impossible
 from acetune.planning.previews import preview_seconds
@@ -78,11 +79,13 @@ def plan(recipe: Recipe, *, home: str | Path | None = None) -> Plan:
         home: Not read; every verb takes it.
 
     Raises:
-        SettingError: If no data set is named.
+        SettingError: If no data set is named, or what the recipe names is not there.
         DataError: If it was not scanned or has no usable track.
+        WrongAdapter: If the adapter to start from is not there.
     """
     if not recipe.data.dataset:
         raise SettingError("plan.no_dataset")
+    refuse_missing(recipe)
     manifest = manifests.load(Path(recipe.data.dataset).expanduser())
     _, variant = family_of(recipe.model.variant)
     return plan_for(recipe, variant.size, manifest.tracks, compute.machine(recipe.compute.device))

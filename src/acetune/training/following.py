@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 
 from acetune import catalog
 from acetune.events import Job
+from acetune.planning.missing import trackers
 from acetune.recipe import Recipe
 from acetune.run import Run
 
@@ -22,9 +23,8 @@ def followed(run: Run, recipe: Recipe, job: Job) -> Iterator[Job]:
         SettingError: If there is no tracker of a name, or a service refuses.
         MissingDependency: If the package of a service is not installed.
     """
-    asked = [name.strip() for name in recipe.guard.trackers.split(",") if name.strip()]
-    trackers = [catalog.resolve("tracker", name) for name in dict.fromkeys([_ALWAYS, *asked])]
+    names = dict.fromkeys((_ALWAYS, *trackers(recipe)))
     with ExitStack() as stack:
-        for tracker in trackers:
+        for tracker in [catalog.resolve("tracker", name) for name in names]:
             job = job.also(stack.enter_context(tracker().opened(run, recipe)))
         yield job

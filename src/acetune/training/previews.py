@@ -27,6 +27,7 @@ from acetune.families.family import Example, ModelFamily, Part, Prompt
 from acetune.flow import randomness
 from acetune.generation.pieces import frames_of, write_piece
 from acetune.generation.sample import sample
+from acetune.planning.missing import captions
 from acetune.planning.previews import preview_steps
 from acetune.recipe import Recipe
 from acetune.run import Run
@@ -111,22 +112,6 @@ def _prompt(p: TrackParts, knobs: PreviewSection) -> Prompt:
     seconds = float(max(1, int(min(prompt.seconds, knobs.seconds))))
     lyrics = lyrics_between(p.track, 0.0, seconds) if prompt.lyrics else None
     return replace(prompt, seconds=seconds, lyrics=lyrics)
-
-
-def captions(path: Path) -> list[str]:
-    """Return the captions of a text file, one a line.
-
-    Raises:
-        SettingError: If it cannot be read or is empty.
-    """
-    try:
-        lines = [line.strip() for line in path.expanduser().read_text(encoding="utf-8").splitlines()]
-    except (OSError, ValueError) as cause:
-        raise SettingError("preview.unreadable", path=path, cause=cause) from cause
-    found = [line for line in lines if line]
-    if not found:
-        raise SettingError("preview.empty", path=path)
-    return found
 
 
 class Previews:

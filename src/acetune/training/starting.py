@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from acetune.adapters import attach
 from acetune.adapters.adapter import Adapter, Facts
-from acetune.errors import MissingDependency, WrongAdapter
+from acetune.errors import WrongAdapter
 from acetune.families.adapter_names import read_adapter
 from acetune.planning.adapters import Layout, layout
 from acetune.recipe import Recipe, family_of
-from acetune.training.previews import captions
 
 if TYPE_CHECKING:
     from acetune.training.session import Session
@@ -40,19 +38,6 @@ def starting_point(recipe: Recipe) -> Adapter | None:
         raise WrongAdapter("adapter.other_base", trained=trained.name, used=variant.name)
     _refuse_another_shape(recipe.adapter.start, adapter.facts, layout(recipe.adapter, card, variant.size))
     return adapter
-
-
-def refuse_missing(recipe: Recipe) -> None:
-    """Refuse what is not here before any song is encoded, while the name of the run is still free.
-
-    Raises:
-        MissingDependency: If the optimizer's package is not installed.
-        SettingError: If the file of prompts cannot be read or is empty.
-    """
-    if recipe.optim.name == "adamw-8bit" and find_spec("bitsandbytes") is None:
-        raise MissingDependency("training.no_8bit")
-    if recipe.preview.every and recipe.preview.prompts is not None:
-        captions(Path(recipe.preview.prompts))
 
 
 def begin(session: Session, adapter: Adapter) -> None:

@@ -27,6 +27,7 @@ from acetune.errors import (
 )
 from acetune.events import Job, StageEnded, StageStarted, StepDone
 from acetune.families.family import ModelFamily
+from acetune.planning.missing import refuse_missing, refuse_uninstalled
 from acetune.planning.plan import plan_for
 from acetune.recipe import Recipe, changed, family_of, fixed_differences, save
 from acetune.run import Run
@@ -170,7 +171,8 @@ def _train(run: Run, recipe: Recipe, workspace: Workspace, leader: Leader, job: 
     for warning in plan.warnings:
         job.tell(warning.finding)
     check_installed(recipe.compute.quantise)
-    starting.refuse_missing(recipe)
+    refuse_missing(recipe)
+    refuse_uninstalled(recipe)
     family: ModelFamily = card.open(recipe, workspace.models, job)
     found = checkpoint.newest(run)
     start_from = None if found else starting.starting_point(recipe)  # a run that goes on has it already

@@ -39,6 +39,15 @@ BROAD = ("cli/main.py", "jobs.py", "studio/app.py")
 CUDA = ("compute.py",)
 ENVIRONMENT = ("compute.py", "cli/main.py")
 PICKLES = ("families/pickles.py",)
+#: What torch pickles and unpickles what it is given in.
+OBJECT_COLLECTIVES = {
+    "all_gather_object",
+    "broadcast_object_list",
+    "gather_object",
+    "recv_object_list",
+    "scatter_object_list",
+    "send_object_list",
+}
 DRAWS = {"bernoulli", "multinomial", "normal", "poisson", "rand", "randint", "randn", "randperm"}
 DRAWS_IN_PLACE = {
     "bernoulli_",
@@ -144,6 +153,15 @@ def one_file_reads_pickles() -> Iterator[str]:
     for name, node in nodes(ast.Call):
         if dotted(node.func) in ("torch.load", "pickle.load", "pickle.loads"):
             yield from place(name, node, PICKLES)
+    for name, node in nodes(ast.Import):
+        if any(alias.name in ("pickle", "copyreg", "dill", "cloudpickle") for alias in node.names):
+            yield from place(name, node, PICKLES)
+
+
+def processes_send_no_objects() -> Iterator[str]:
+    for name, node in nodes(ast.Attribute, ast.Name):
+        if dotted(node).rpartition(".")[2] in OBJECT_COLLECTIVES:
+            yield f"{name}:{node.lineno}"
 
 
 def only_the_command_line_prints() -> Iterator[str]:
@@ -165,8 +183,8 @@ RULES = (
     files_are_short, functions_are_short, nesting_is_shallow, arguments_are_few, classes_are_small,
     files_say_what_is_in_them, there_are_no_mixins, there_is_no_global_state, errors_are_caught_by_name,
     one_file_names_the_accelerator, two_files_read_the_environment, draws_have_a_generator,
-    nobody_imports_the_hidden_generators, one_file_reads_pickles, only_the_command_line_prints,
-    signatures_name_their_types,
+    nobody_imports_the_hidden_generators, one_file_reads_pickles, processes_send_no_objects,
+    only_the_command_line_prints, signatures_name_their_types,
 )  # fmt: skip
 
 

@@ -20,7 +20,8 @@ from acetune.monitor.report import report
 from acetune.recipe import Recipe, resolve
 from acetune.run import Run
 from acetune.sections import WHOLE
-from acetune.training.train import TrainResult, train
+from acetune.training.outcome import TrainResult
+from acetune.training.train import train
 from acetune.workspace import Workspace
 
 #: Longest before/after piece, in seconds.

@@ -18,7 +18,7 @@ from acetune.events import Job, Noticed
 from acetune.families.family import ModelFamily
 from acetune.formats.model import write_model
 from acetune.recipe import Recipe, family_of, resolve
-from acetune.training.train import TrainResult
+from acetune.training.outcome import TrainResult
 from world import QUICK, make_home
 
 pytestmark = pytest.mark.slow

@@ -1,7 +1,6 @@
 """The second process of a team of two: does what the leader asks for by name until it is told to end."""
 
 import sys
-from types import MappingProxyType
 
 import torch
 from torch import nn
@@ -27,17 +26,31 @@ def agree(team: Team) -> None:
         pass
 
 
+def tell(team: Team) -> None:
+    """Say by a failure what was heard."""
+    message = team.hear(stop=False)
+    with team.agreed():
+        raise RuntimeError(f"{dict(message.words)} {message.tensors['weight'].tolist()}")
+
+
+def stop(team: Team) -> None:
+    team.hear(stop=True)
+
+
+def asked_by(team: Team) -> str:
+    """Return what the leader wants; a step stands for being asked to stop."""
+    message = team.hear(stop=False)
+    return "stop" if isinstance(message, int) else str(message.words["do"])
+
+
 def main(port: int) -> None:
     team = Team(1, 2)
     team.join(TCPStore("127.0.0.1", port, 2, is_master=False), torch.device("cpu"))
-    while not isinstance(asked := team.hear(stop=False), MappingProxyType):
-        if asked == 4:
-            team.hear(stop=True)
-        else:
-            try:
-                {"add": add, "fail": fail, "agree": agree}[asked](team)
-            except CalledOffError:
-                continue
+    while (asked := asked_by(team)) != "end":
+        try:
+            {"add": add, "fail": fail, "agree": agree, "tell": tell, "stop": stop}[asked](team)
+        except CalledOffError:
+            continue
     team.leave()
 
 

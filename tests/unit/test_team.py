@@ -3,7 +3,6 @@
 import subprocess
 import sys
 from pathlib import Path
-from types import MappingProxyType
 
 import pytest
 import torch
@@ -11,6 +10,7 @@ from torch import nn
 from torch.distributed import TCPStore
 
 from acetune.errors import DataError
+from acetune.training.messages import Message
 from acetune.training.team import Team
 
 
@@ -23,9 +23,14 @@ def team():
     leader = Team(0, 2)
     leader.join(store, torch.device("cpu"))
     yield leader
-    leader.give(MappingProxyType({"read": "only"}))
+    ask(leader, "end")
     leader.leave()
     assert other.wait(20) == 0
+
+
+def ask(team, deed):
+    """Let the other process do something."""
+    team.give(Message({"do": deed}))
 
 
 def parameters(*gradients):
@@ -38,7 +43,7 @@ def parameters(*gradients):
 
 def test_losses_and_gradients_become_their_sums_and_none_where_nobody_has_one(team):
     losses, trained = torch.tensor([1.0, 0.0]), parameters(1.0, None, None)
-    team.give("add")
+    ask(team, "add")
     team.add_up(losses, trained)
 
     assert losses.tolist() == [1.0, 5.0]
@@ -48,7 +53,7 @@ def test_losses_and_gradients_become_their_sums_and_none_where_nobody_has_one(te
 
 
 def test_a_failure_of_another_process_is_raised_where_people_read_it(team):
-    team.give("fail")
+    ask(team, "fail")
     with pytest.raises(DataError) as failure, team.agreed():
         pass
 
@@ -57,19 +62,19 @@ def test_a_failure_of_another_process_is_raised_where_people_read_it(team):
 
 
 def test_after_a_failure_of_the_leader_the_other_listens_again(team):
-    team.give("agree")
+    ask(team, "agree")
     with pytest.raises(DataError), team.agreed():
         raise DataError("plan.no_crops", count=0)
     losses = torch.tensor([1.0, 0.0])
-    team.give("add")
+    ask(team, "add")
     team.add_up(losses, parameters(1.0, None, None))
 
     assert losses.tolist() == [1.0, 5.0]
 
 
 def test_one_that_waits_for_all_to_agree_hears_that_the_leader_goes_on_elsewhere(team):
-    team.give("agree")
-    team.give("fail")
+    ask(team, "agree")
+    ask(team, "fail")
     with pytest.raises(DataError), team.agreed():
         pass
 
@@ -80,3 +85,10 @@ def test_a_request_to_stop_any_process_reaches_the_leader(team):
     team.announce(5)
 
     assert (before, team.asked) == (False, True)
+
+
+def test_words_and_tensors_arrive_and_what_torch_says_comes_back(team):
+    ask(team, "tell")
+    team.give(Message({"name": "Rübe"}, {"weight": torch.tensor([1.5])}))
+    with pytest.raises(RuntimeError, match=r"^\{'name': 'Rübe'\} \[1\.5\]$"), team.agreed():
+        pass

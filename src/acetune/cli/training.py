@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from acetune.planning.plan import Plan
     from acetune.recipe import Recipe
     from acetune.sweeping import Tried
+    from acetune.training.outcome import TrainResult
     from acetune.training.probing import Probe
-    from acetune.training.train import TrainResult
     from acetune.walkthrough import QuickstartResult
 
 

@@ -2,50 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-
 from acetune import compute
-from acetune.adapters.adapter import Adapter
-from acetune.encoding.encode import EncodedSet
 from acetune.events import Job
 from acetune.families.family import ModelFamily
-from acetune.recipe import Recipe, family_of
-from acetune.training import checkpoint, starting
-from acetune.training.checkpoint import State
-from acetune.training.launching import Dismissal, joined, threads
+from acetune.recipe import family_of
+from acetune.training import checkpoint
+from acetune.training.launching import joined, threads
+from acetune.training.messages import Message, garbled
+from acetune.training.orders import Order
+from acetune.training.outcome import Dismissal
 from acetune.training.session import Session
 from acetune.training.team import CalledOffError, Team
-
-
-@dataclass(frozen=True)
-class Order:
-    """What to train: everything that the leader found out, so that nobody finds out another thing.
-
-    Attributes:
-        name: Of the run.
-        recipe: Its knobs.
-        models: Folder of the weights.
-        encoded: The songs, in a cache that all processes see.
-        found: The checkpoint to go on from.
-        start: The adapter to begin with where there is no checkpoint.
-    """
-
-    name: str
-    recipe: Recipe
-    models: Path
-    encoded: EncodedSet
-    found: tuple[State, Path] | None
-    start: Adapter | None
-
-    def session(self, family: ModelFamily, team: Team) -> Session:
-        """Return the training in memory, at its first step; a checkpoint is still to be restored."""
-        with team.agreed():
-            dtype = self.found[0].dtype if self.found else None
-            session = Session.build(self.recipe, family, self.encoded, self.name, dtype, team)
-            if self.start:
-                starting.begin(session, self.start)
-        return session
 
 
 def follow(job: Job | None = None) -> Dismissal:
@@ -58,15 +25,15 @@ def follow(job: Job | None = None) -> Dismissal:
         ResourceError: If another process is gone.
     """
     with joined(compute.place()) as team:
-        message = team.hear(stop=False)
-        while not isinstance(message, Dismissal):
-            assert isinstance(message, Order)
-            with compute.threads(threads(message.recipe)):
-                message = _helped(message, team, job or Job())
-    return message
+        message = _in_place_of_a_step(team.hear(stop=False))
+        while "train" in message.words:
+            order = Order.read(message)
+            with compute.threads(threads(order.recipe)):
+                message = _helped(order, team, job or Job())
+    return Dismissal.read(message)
 
 
-def _helped(order: Order, team: Team, job: Job) -> object:
+def _helped(order: Order, team: Team, job: Job) -> Message:
     """Do the steps that the leader announces; return what it gives in their place."""
     try:
         session = _ready(order, team)
@@ -75,6 +42,13 @@ def _helped(order: Order, team: Team, job: Job) -> object:
     except CalledOffError:
         message = team.hear(job.stop_requested())
     compute.release(compute.device(order.recipe.compute.device))
+    return _in_place_of_a_step(message)
+
+
+def _in_place_of_a_step(message: int | Message) -> Message:
+    """Return what the leader gave; raise a ResourceError for a step of a training that nobody told of."""
+    if isinstance(message, int):
+        raise garbled(f"step {message} of no training")
     return message
 
 

@@ -16,6 +16,7 @@ from acetune.errors import AcetuneError, ResourceError, SettingError
 from acetune.events import Job
 from acetune.planning.steps import refuse_idle
 from acetune.recipe import Recipe
+from acetune.training.outcome import Dismissal, TrainResult
 from acetune.training.team import Team, lost
 
 if TYPE_CHECKING:
@@ -25,20 +26,6 @@ if TYPE_CHECKING:
 _START: Final = timedelta(minutes=10)
 #: How long started processes may take to end once they are dismissed, and between two looks at them.
 _END_SECONDS, _POLL_SECONDS = 30.0, 0.05
-
-
-@dataclass(frozen=True)
-class Dismissal:
-    """What came of the training that the others helped with: a result, or why there is none."""
-
-    result: object = None
-    error: AcetuneError | None = None
-
-    def outcome(self) -> object:
-        """Return the result, or raise why there is none."""
-        if self.error:
-            raise self.error
-        return self.result
 
 
 @dataclass
@@ -60,11 +47,11 @@ class Leader:
             store = self.others.ready(job) if self.others else _meeting_place(self.team.rank, self.team.size)
             self.team.join(store, compute.device(self.recipe.compute.device))
 
-    def dismiss(self, result: object = None, error: AcetuneError | None = None) -> None:
+    def dismiss(self, result: TrainResult | None = None, error: AcetuneError | None = None) -> None:
         """Let the others go, in order where they listen; those that this process started are gone afterwards."""
         if self.team.joined and not self.team.busy:
             with suppress(ResourceError):
-                self.team.give(Dismissal(result, error))
+                self.team.give(Dismissal(result, error).message())
         self.team.leave()
         if self.others:
             self.others.end()

@@ -7,15 +7,12 @@ only the sums of gradients go from device to device.
 
 from __future__ import annotations
 
-import copyreg
-import pickle
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +21,7 @@ from acetune import compute
 from acetune.errors import AcetuneError, ResourceError
 from acetune.events import Job
 from acetune.run import Run
+from acetune.training.messages import Message, Pieces, check_sizes, failure_of, of_failure
 
 if TYPE_CHECKING:
     from torch.distributed import ProcessGroup, Store  # type: ignore[attr-defined]
@@ -34,8 +32,8 @@ _SOMETHING, _AGREE, _SILENT = -1, -2, -3
 _PATIENCE: Final = timedelta(days=30)
 #: Gradients with more elements are added where they are, smaller ones in one piece.
 _LARGE: Final = 1 << 20
-#: What pickle wants of an object: a function and its arguments.
-_Parts: TypeAlias = tuple[Callable[..., MappingProxyType[str, object]], tuple[dict[str, object]]]
+#: What those hand over who listen.
+_NOTHING: Final = (b"", b"")
 
 
 class CalledOffError(Exception):
@@ -58,7 +56,7 @@ class Team:
     asked: bool = False
     busy: bool = False
     _control: ProcessGroup | None = None
-    _heard: list[object] = field(default_factory=list)
+    _heard: list[Message] = field(default_factory=list)
 
     def join(self, store: Store, device: torch.device) -> None:
         """Meet the others.
@@ -74,7 +72,6 @@ class Team:
 
         backend = distributed.get_default_backend_for_device(device)
         compute.make_current(device)
-        copyreg.pickle(MappingProxyType, _read_only_parts)  # orders hold such, and pickle knows them not
         with _nobody_lost():
             distributed.init_process_group(backend, store=store, rank=self.rank, world_size=self.size)
             self._control = distributed.new_group(backend="gloo", timeout=_PATIENCE)
@@ -107,23 +104,30 @@ class Team:
             self._meet(step)
             self.busy = True
 
-    def give(self, message: object) -> None:
-        """Give the others something in place of a step."""
-        if self._control is not None:
-            pickle.dumps(message)  # what cannot be sent must fail before the others wait for it
-            self._meet(_SOMETHING)
-            self._spread(message)
+    def give(self, message: Message) -> None:
+        """Give the others something in place of a step.
 
-    def hear(self, stop: bool) -> object:
+        Raises:
+            ResourceError: If it is too large, or a process is gone.
+        """
+        if self._control is not None:
+            pieces = message.pieces()  # what cannot be sent must fail before the others wait for it
+            self._meet(_SOMETHING)
+            _spread(self._control, pieces)
+
+    def hear(self, stop: bool) -> int | Message:
         """Return what the leader gives: the number of a step, or something else.
 
         Args:
             stop: Whether this process was asked to stop; the leader will know.
+
+        Raises:
+            ResourceError: If what arrives is no message, or a process is gone.
         """
         if self._heard:
             return self._heard.pop()
         said, _ = self._meet(_SILENT, stop=stop)
-        return said if said >= 0 else self._spread()
+        return said if said >= 0 else _spread(self._control)
 
     @contextmanager
     def agreed(self) -> Iterator[None]:
@@ -142,11 +146,11 @@ class Team:
             failure = error
         said, failed = self._meet(_SILENT if self.rank else _AGREE, failed=failure is not None)
         if said != _AGREE:
-            self._heard.append(self._spread())
+            self._heard.append(_spread(self._control))
             raise CalledOffError
-        if failed:
+        if failed is not None:
             self.busy = False
-            self._raise(failure)
+            self._raise(failure, failed)
 
     def add_up(self, losses: Tensor, parameters: Iterable[nn.Parameter]) -> None:
         """Replace losses and gradients by their sums over all processes.
@@ -165,46 +169,44 @@ class Team:
             _add(losses, gradients)
         self.busy = False
 
-    def _meet(self, said: int, *, stop: bool = False, failed: bool = False) -> tuple[int, bool]:
-        """Return what the leader says, and whether any process failed; note whether any was asked to stop."""
+    def _meet(self, said: int, *, stop: bool = False, failed: bool = False) -> tuple[int, int | None]:
+        """Return what the leader says, and the first process that failed; note whether any was asked to stop."""
         from torch import distributed
 
-        told = torch.tensor([said, int(stop), int(failed)])
+        told = torch.tensor([said, int(stop), (self.size - self.rank) if failed else 0])
         with _nobody_lost():
             distributed.all_reduce(told, distributed.ReduceOp.MAX, group=self._control)
-        found, asked, failures = told.tolist()
+        found, asked, first = map(int, told.tolist())
         self.asked = self.asked or bool(asked)
-        return int(found), bool(failures)
+        return found, self.size - first if first else None
 
-    def _spread(self, message: object = None) -> object:
-        """Return what the leader has, in every process."""
-        from torch import distributed
-
-        box = [message]
-        with _nobody_lost():
-            distributed.broadcast_object_list(box, src=0, group=self._control)
-        return box[0]
-
-    def _raise(self, failure: Exception | None) -> None:
+    def _raise(self, failure: Exception | None, failed: int) -> None:
         """Raise the first failure in the leader, and tell the others that there is one."""
-        from torch import distributed
-
-        failures: list[Exception | None] = [None] * self.size
-        with _nobody_lost():
-            distributed.all_gather_object(failures, failure, group=self._control)
+        pieces = of_failure(failure).pieces() if failure and self.rank == failed else _NOTHING
+        told = _spread(self._control, pieces, failed)
         if self.rank:
             raise CalledOffError
-        raise failure or next(found for found in failures if found)
+        raise failure or failure_of(told)
 
 
-def _read_only_parts(mapping: MappingProxyType[str, object]) -> _Parts:
-    """Return how another process makes a read-only mapping again: its type cannot be named."""
-    return _read_only, (dict(mapping),)
+def _spread(group: ProcessGroup | None, pieces: Pieces = _NOTHING, source: int = 0) -> Message:
+    """Return, in every process, the message of one of them; the others have nothing to say."""
+    from torch import distributed
+
+    sizes = torch.tensor([len(piece) for piece in pieces])
+    with _nobody_lost():
+        distributed.broadcast(sizes, source, group=group)
+    check_sizes(sizes.tolist())
+    words, tensors = (_in_memory(*known) for known in zip(pieces, sizes.tolist(), strict=True))
+    for piece in (words, tensors):
+        with _nobody_lost():
+            distributed.broadcast(piece, source, group=group)
+    return Message.read((words.numpy().tobytes(), tensors.numpy().tobytes()))
 
 
-def _read_only(values: dict[str, object]) -> MappingProxyType[str, object]:
-    """Return a mapping that nobody changes."""
-    return MappingProxyType(values)
+def _in_memory(piece: bytes, size: int) -> Tensor:
+    """Return bytes as a tensor, (size,); room for them where they are still to come."""
+    return torch.frombuffer(bytearray(piece), dtype=torch.uint8) if piece else torch.empty(size, dtype=torch.uint8)
 
 
 def _gradient(parameter: nn.Parameter) -> Tensor:

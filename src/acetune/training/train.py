@@ -7,9 +7,8 @@ report, validate, save. A stop request, a signal or a number that is no number s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
 from acetune import compute, files
 from acetune.adapters import trained
@@ -36,10 +35,12 @@ from acetune.training import checkpoint, health, previews, spilling, starting
 from acetune.training.checkpoint import State
 from acetune.training.failing import record_failure
 from acetune.training.following import followed
-from acetune.training.helping import Order, follow
+from acetune.training.helping import follow
 from acetune.training.keeper import Keeper
 from acetune.training.launching import Leader, opened, threads
 from acetune.training.names import default_name, free
+from acetune.training.orders import Order
+from acetune.training.outcome import TrainResult
 from acetune.training.previews import Previews
 from acetune.training.prior import with_prior
 from acetune.training.readings import Reading, Readings
@@ -50,16 +51,6 @@ from acetune.workspace import Workspace
 
 #: Steps between two readings of losses on devices where a reading waits for the queue to drain.
 _BLOCK = 10
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """What a training left behind."""
-
-    folder: Path
-    steps: int
-    verdict: str
-    adapter: Path
 
 
 def train(
@@ -90,7 +81,7 @@ def train(
     if on_existing not in ("refuse", "resume", "new"):
         raise SettingError("training.on_existing", value=on_existing)
     if compute.place().rank:
-        return cast("TrainResult", follow(job).outcome())
+        return follow(job).outcome()
     workspace = Workspace.at(home)
     run = Run(workspace.runs / files.check_name(name or default_name(recipe), "run"))
     if run.recipe_file.is_file():
@@ -124,7 +115,7 @@ def resume(
         Others: As `train`.
     """
     if compute.place().rank:
-        return cast("TrainResult", follow(job).outcome())
+        return follow(job).outcome()
     workspace = Workspace.at(home)
     found = Run(workspace.find_run(run))
     return _resume(found, changed(found.recipe, changes or {}), workspace, job or Job())
@@ -187,7 +178,7 @@ def _train(run: Run, recipe: Recipe, workspace: Workspace, leader: Leader, job: 
         job.tell(CorruptFile("training.older_checkpoint", step=found[0].step))
     leader.gather(job)
     order = Order(run.name, recipe, workspace.models, encoded, found, start_from)
-    leader.team.give(order)
+    leader.team.give(order.message())
     session = order.session(family, leader.team)
     keeper = Keeper(run, session, job)
     start = _restore(run, session, keeper, job, found)

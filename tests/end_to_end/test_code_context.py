@@ -14,6 +14,7 @@ from acetune.encoding.encode import encode_set, load_dataset
 from acetune.errors import SettingError, Stopped
 from acetune.events import Job, PreviewReady
 from acetune.families.family import ModelFamily
+from acetune.families.tasks import COVER
 from acetune.recipe import family_of
 from acetune.training.examples import Examples
 
@@ -50,7 +51,7 @@ def test_a_share_of_the_visits_has_codes_and_their_instruction(recipe: Recipes, 
     parts, cache = examples.items[0].parts, Cache(home / "cache")
     shown = [examples.example(0, step, 0) for step in range(100)]
     coded = [example for example in shown if example.context is not None]
-    text = family.load_conditioner(CPU).text(parts.prompts["caption"], recoded=True)["tokens"]
+    text = family.load_conditioner(CPU).text(parts.prompts["caption"], COVER)["tokens"]
     rough, latents = (
         cache.read(kind, name)["mean"] for kind, name in (("context", parts.context), ("latents", parts.latents))
     )

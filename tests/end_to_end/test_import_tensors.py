@@ -24,7 +24,7 @@ from acetune.encoding.import_tensors import ImportedTensors, import_tensors
 from acetune.errors import DataError, NotWritable, SettingError, Stopped
 from acetune.events import Event, Job, Noticed, Progress, Validated
 from acetune.families.acestep_v15.family import AceStepV15
-from acetune.families.family import Conditioner
+from acetune.families.conditioner import Conditioner
 from acetune.recipe import Recipe, family_of, resolve
 from acetune.run import Run
 from foreign_writer import LAYOUTS, Encoders, song, write

@@ -37,7 +37,8 @@ _NO_VOICE: Final = frozenset({"none", "no", "false", "instrumental", "no vocals"
 _MEASURED = re.compile(r"\d\s*bpm|\bbpm\b|\b[a-g][#b♯♭]?[\s-](major|minor)\b|\b\d/\d\b|\btempo\b.*\d")
 _LONGEST_TAG: Final = 40
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$|[\"'”])|[。！？]")
-_LANGUAGE_NAMES: Final[Mapping[str, str]] = {
+#: English names of languages and their codes.
+LANGUAGE_NAMES: Final[Mapping[str, str]] = {
     "arabic": "ar", "bengali": "bn", "cantonese": "yue", "chinese": "zh", "czech": "cs", "danish": "da", "dutch": "nl",
     "english": "en", "finnish": "fi", "french": "fr", "german": "de", "greek": "el", "hebrew": "he", "hindi": "hi",
     "hungarian": "hu", "indonesian": "id", "italian": "it", "japanese": "ja", "korean": "ko", "malay": "ms",
@@ -136,7 +137,7 @@ def read_language(value: object) -> str | None:
     if first in _UNKNOWN or first == "instrumental":
         return None
     code = re.fullmatch(r"([a-z]{2,3})(?:[-_][a-z]{2,4})?", first)
-    return code[1] if code else _LANGUAGE_NAMES.get(first)
+    return code[1] if code else LANGUAGE_NAMES.get(first)
 
 
 def whole_sentences(text: str) -> str:

@@ -23,7 +23,14 @@ from acetune.errors import DataError, SettingError
 
 AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac", ".wma", ".aiff", ".aif"})
 
-_OUTPUTS = {".wav": ("WAV", "PCM_16"), ".flac": ("FLAC", "PCM_24"), ".ogg": ("OGG", "VORBIS")}
+_OUTPUTS = {
+    ".wav": ("WAV", "PCM_16"),
+    ".flac": ("FLAC", "PCM_24"),
+    ".mp3": ("MP3", "MPEG_LAYER_III"),
+    ".ogg": ("OGG", "VORBIS"),
+}
+#: An mp3 has 320 kbit/s.
+_CODING = {"MP3": {"bitrate_mode": "CONSTANT", "compression_level": 0.0}}
 #: What can be written.
 WRITE_SUFFIXES = frozenset(_OUTPUTS)
 
@@ -86,12 +93,12 @@ def read_mono(path: Path, rate_hz: int) -> Samples:
 
 
 def write(path: Path, audio: Samples, rate_hz: int = 48_000, comment: str | None = None) -> None:
-    """Write audio (samples, channels) as 16-bit wav, 24-bit flac or ogg vorbis, whole or not at all.
+    """Write audio (samples, channels) as 16-bit wav, 24-bit flac, 320 kbit/s mp3 or ogg vorbis, whole or not at all.
 
     The file names acetune as its software and carries `comment`. wav and flac clip what exceeds 1.0.
 
     Raises:
-        SettingError: If the suffix is none of .wav, .flac and .ogg.
+        SettingError: If the suffix is none of .wav, .flac, .mp3 and .ogg.
         DataError: If the audio holds NaN or infinity.
         DiskFull: If there is no room.
         NotWritable: If the folder may not be written.
@@ -108,7 +115,8 @@ def _encoded(audio: Samples, rate_hz: int, suffix: str, comment: str | None) -> 
 
     coding, subtype = _OUTPUTS[suffix]
     buffer = io.BytesIO()
-    with soundfile.SoundFile(buffer, "w", rate_hz, audio.shape[1], subtype, format=coding) as sound:
+    extra: dict[str, Any] = _CODING.get(coding, {})
+    with soundfile.SoundFile(buffer, "w", rate_hz, audio.shape[1], subtype, format=coding, **extra) as sound:
         sound.software = "acetune"
         if comment is not None:
             sound.comment = comment

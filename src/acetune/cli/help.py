@@ -38,6 +38,8 @@ EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
     "generate": (
         "acetune generate --model turbo --caption 'warm lo-fi piano, 80 bpm' --seconds 60 -o piano.flac",
         "acetune generate --model turbo --adapter my-style_final.safetensors --caption 'zxband, rock' --seed 7",
+        "acetune generate --model turbo --simple 'slow waltz in A minor at 84 bpm, 90 seconds, instrumental'",
+        "acetune generate --model turbo --task repaint --source song.flac --start 30 --end 45 --caption 'brass solo'",
     ),
     "export": (
         "acetune export my-style",

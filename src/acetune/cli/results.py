@@ -1,4 +1,4 @@
-"""Commands that use what was trained: generate, export, evaluate, report, compare."""
+"""Commands that use what was trained: export, evaluate, report, compare."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from acetune.catalog import resolve
-from acetune.cli.arguments import RunName, text_or_file
+from acetune.cli.arguments import RunName
 from acetune.cli.gathering import with_options
 from acetune.cli.session import Session, pretty, session_of
 from acetune.cli.tables import align, held_out
@@ -17,65 +17,6 @@ from acetune.cli.tables import align, held_out
 if TYPE_CHECKING:
     from acetune.monitor.comparing import Compared, Comparison, Pair
     from acetune.training.evaluate import EvaluateResult
-
-_AUTO = "else what the variant wants"
-
-
-def generate(  # noqa: PLR0913 - one parameter a flag
-    context: typer.Context,
-    caption: Annotated[str, typer.Option(help="Style, instruments, mood; with the trigger.", show_default=False)],
-    lyrics: Annotated[
-        str | None, typer.Option(help="Words to sing, or a text file with them.", show_default="instrumental")
-    ] = None,
-    language: Annotated[str | None, typer.Option(help="Language code of the lyrics.", show_default=False)] = None,
-    bpm: Annotated[float | None, typer.Option(help="Tempo.", show_default=False)] = None,
-    keyscale: Annotated[str | None, typer.Option(help="Key, such as 'F# minor'.", show_default=False)] = None,
-    timesignature: Annotated[str | None, typer.Option(help="2, 3, 4 or 6.", show_default=False)] = None,
-    seconds: Annotated[float, typer.Option(help="Length.", min=1, max=600)] = 30.0,
-    model: Annotated[str, typer.Option(help="Variant (`acetune models ls`).")] = "tiny",
-    model_path: Annotated[
-        Path | None, typer.Option(help="Its weights, where they are not in a usual place.", show_default=False)
-    ] = None,
-    adapter: Annotated[Path | None, typer.Option(help="Adapter file or folder to put on.", show_default=False)] = None,
-    strength: Annotated[
-        list[float] | None, typer.Option(help="Of the adapter, 0 is without; again for more.", show_default="1.0")
-    ] = None,
-    seed: Annotated[list[int] | None, typer.Option(help="Seed; again for more pieces.", show_default="0")] = None,
-    steps: Annotated[int | None, typer.Option(help=f"Sampling steps; {_AUTO}.", min=1, show_default=False)] = None,
-    shift: Annotated[float | None, typer.Option(help=f"Shift of the times; {_AUTO}.", show_default=False)] = None,
-    guidance: Annotated[float | None, typer.Option(help=f"Guidance, 1 is none; {_AUTO}.", show_default=False)] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="File (.wav, .flac, .ogg) or folder.", show_default=False)
-    ] = None,
-    device: Annotated[str, typer.Option(help="Device; auto is the best there is.")] = "auto",
-    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
-) -> None:
-    """Make music from a caption, with or without an adapter."""
-    from acetune import Request
-
-    session = session_of(context)
-    request = Request(
-        caption=caption,
-        lyrics=None if lyrics is None else text_or_file(lyrics),
-        language=language,
-        bpm=bpm,
-        keyscale=keyscale,
-        timesignature=timesignature,
-        seconds=seconds,
-        variant=model,
-        model_path=None if model_path is None else str(model_path),
-        adapter=adapter,
-        strengths=tuple(strength or (1.0,)),
-        seeds=tuple(seed or (0,)),
-        steps=steps,
-        shift=shift,
-        guidance=guidance,
-        out=out,
-        device=device,
-        dtype=dtype,
-    )
-    paths = resolve("verb", "generate")(request, home=session.home, job=session.job)
-    session.finish({"paths": paths}, *map(str, paths))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from acetune.encoding import encoded_songs
 from acetune.encoding.parts import TrackParts
 from acetune.errors import DataError
 from acetune.events import Job
-from acetune.families.family import Conditioner, ModelFamily, Part
+from acetune.families.conditioner import Conditioner
+from acetune.families.family import ModelFamily, Part
 from acetune.recipe import Recipe, family_of
 
 if TYPE_CHECKING:

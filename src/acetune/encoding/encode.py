@@ -23,7 +23,9 @@ from acetune.encoding.encoded_songs import is_encoded
 from acetune.encoding.parts import RECODED, WINDOW, TrackParts, constants_name, parts_of, with_windows
 from acetune.errors import DataError, SettingError
 from acetune.events import Job, Progress, StageEnded, StageStarted
-from acetune.families.family import Conditioner, ModelFamily, Part, Prompt
+from acetune.families.conditioner import Conditioner
+from acetune.families.family import ModelFamily, Part, Prompt
+from acetune.families.tasks import COVER
 from acetune.files import content_hash
 from acetune.recipe import Recipe, family_of
 from acetune.workspace import Workspace
@@ -274,7 +276,7 @@ def _encoded(kind: str, form: str, prompt: Prompt, conditioner: Conditioner) -> 
     """Return a condition part of a prompt, encoded now."""
     if kind == "lyrics":
         return conditioner.lyrics(prompt)
-    return conditioner.text(prompt, recoded=True) if form == RECODED else conditioner.text(prompt)
+    return conditioner.text(prompt, COVER) if form == RECODED else conditioner.text(prompt)
 
 
 def _notice_prompt(p: TrackParts, form: str, conditioner: Conditioner, job: Job) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from acetune.data.track import Track
 from acetune.events import Job
 from acetune.families.codecs import Codec, Recoder
+from acetune.families.conditioner import Conditioner
 from acetune.families.variant import Variant
 from acetune.planning.memory import NetworkSize
 from acetune.recipe import Recipe
@@ -73,13 +74,17 @@ class Example:
         latents: Music (T, C) in float32, or noise when generating.
         text: Part of the caption and metas.
         lyrics: Part of the lyrics.
-        context: Rough music (T, C) that the network is handed beside its conditions; None for none.
+        context: Music (T, C) that the network is handed beside its conditions, rough or true; None for none.
+        window: First frame that it shall make and the one behind the last; None for all.
+        hidden: Whether it is handed silence in place of the music inside the window.
     """
 
     latents: Tensor
     text: Part
     lyrics: Part
     context: Tensor | None = None
+    window: tuple[int, int] | None = None
+    hidden: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,40 +98,6 @@ class Batch:
 
     x0: Tensor
     conditions: Mapping[str, Tensor]
-
-
-class Conditioner(Protocol):
-    """Turns prompts into condition parts, exactly as inference does."""
-
-    def text(self, prompt: Prompt, *, recoded: bool = False) -> Part:
-        """Return the part of instruction, caption and metas.
-
-        The instruction is another one where rough music is handed over with it (``recoded``).
-        """
-        ...
-
-    def lyrics(self, prompt: Prompt) -> Part:
-        """Return the part of the lyrics."""
-        ...
-
-    def constants(self) -> Part:
-        """Return what is the same for every prompt of this checkpoint."""
-        ...
-
-    def trimmed(self, prompt: Prompt) -> tuple[str, ...]:
-        """Name what is longer than the model reads and will be cut: "caption", "lyrics"."""
-        ...
-
-    def adopt(self, joined: Tensor) -> tuple[Part, Part] | None:
-        """Return the parts of lyrics and of text of a condition sequence that another trainer encoded.
-
-        Args:
-            joined: Conditions (L, D) without padding, as `acetune.families.foreign` hands them over.
-
-        Returns:
-            None if they were encoded by other weights than these.
-        """
-        ...
 
 
 class ModelFamily(Protocol):

@@ -41,6 +41,7 @@ class Variant:
         repositories: Where its weights are published; empty for embedded variants.
         aliases: Other names that users may type, folder names of the official app among them.
         recipe: Its own defaults for knobs, nested by section.
+        tasks: What it can be asked to do (names of `acetune.families.tasks.Task`).
         taught: Whether its network learned music: published ones did, most embedded ones are random.
     """
 
@@ -53,6 +54,7 @@ class Variant:
     repositories: tuple[Repository, ...] = ()
     aliases: tuple[str, ...] = ()
     recipe: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    tasks: tuple[str, ...] = ("text2music",)
     taught: bool = True
 
     @property

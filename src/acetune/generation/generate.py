@@ -1,129 +1,131 @@
-"""The verb `generate`: audio from a caption and lyrics, with and without an adapter.
+"""The verb `generate`: audio from captions, lyrics and other audio, with and without adapters.
 
 Conditions come from the same code as in training; steps, shift and guidance are the variant's own unless told.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from torch import Tensor
 
 from acetune import compute
-from acetune.adapters import attach
-from acetune.adapters.adapter import Adapter
-from acetune.errors import WrongAdapter
-from acetune.events import Job, Json, PreviewReady, Progress, StageEnded, StageStarted
-from acetune.families.adapter_names import read_adapter
-from acetune.families.family import Example, ModelFamily, Prompt
-from acetune.families.variant import Sampling
+from acetune.errors import SettingError, Stopped
+from acetune.events import Job, PreviewReady, Progress, StageEnded, StageStarted
+from acetune.families.family import ModelFamily, Part
 from acetune.flow import randomness
-from acetune.generation.pieces import frames_of, write_piece
-from acetune.generation.request import Request, checked, recipe_of, targets_of
-from acetune.generation.sample import sample
+from acetune.generation.mark import mark_of
+from acetune.generation.material import Material, gather
+from acetune.generation.pieces import frames_of, repainted, write_marked, write_piece
+from acetune.generation.planned import Piece, pieces_of
+from acetune.generation.request import Request, checked, recipe_of
+from acetune.generation.sample import sample_led
+from acetune.generation.windows import window_seconds
+from acetune.generation.worn import Worn, put_on, worn
 from acetune.recipe import family_of
 from acetune.workspace import Workspace
 
 
-def generate(request: Request, *, home: str | Path | None = None, job: Job | None = None) -> tuple[Path, ...]:
+def generate(
+    request: Request | Sequence[Request], *, home: str | Path | None = None, job: Job | None = None
+) -> tuple[Path, ...]:
     """Generate audio files.
 
     Args:
-        request: What to generate.
+        request: What to generate; several must share model and adapters, which are loaded once.
         home: Workspace folder.
         job: Hears the progress; can stop between steps.
 
     Returns:
-        The files written, seeds outside, strengths inside.
+        The files written, requests outside, then seeds, then strengths.
 
     Raises:
-        SettingError: For values that make no sense.
-        WrongAdapter: If the adapter does not fit the network.
+        SettingError: For values that make no sense, and tasks that the variant cannot do.
+        DataError: If a source cannot be read.
+        WrongAdapter: If an adapter does not fit the network.
         MissingDependency: If the weights are not here and may not be fetched.
-        Stopped: If asked to; finished files stay.
+        Stopped: If asked to; pieces that are finished are written first.
     """
     job = job or Job()
-    request = checked(request)
-    recipe, targets = recipe_of(request), targets_of(request)
-    workspace = Workspace.at(home)
-    card, variant = family_of(request.variant)
-    adapter = _adapter(request, variant.name)
-    total = len(targets) * _sampling(request, variant.sampling).steps
+    requests = tuple(checked(one) for one in ([request] if isinstance(request, Request) else request))
+    if not requests:
+        raise SettingError("generation.nothing")
+    card, variant = family_of(requests[0].variant)
+    adapters = worn(requests[0], job)
+    pieces = pieces_of(requests, adapters, variant.sampling)
+    total = sum(piece.sampling.steps for piece in pieces)
     job.report(StageStarted(stage="generate", total=total, unit="steps"))
-    family: ModelFamily = card.open(recipe, workspace.models, job)
-    latents = _sample_all(family, request, adapter, job, total)
-    codec = family.load_codec(compute.device(request.device))
-    for (seed, strength, path), piece in zip(targets, latents, strict=True):
-        mark: dict[str, Json] = {"variant": request.variant, "seed": seed, "strength": strength}
-        write_piece(path, codec.decode(piece), request.seconds, mark)
-        job.report(PreviewReady(path=str(path), caption=request.caption, strength=strength, seed=seed))
-    job.report(StageEnded(stage="generate", result={"files": [str(path) for _, _, path in targets]}))
-    return tuple(path for _, _, path in targets)
-
-
-def _adapter(request: Request, variant: str) -> Adapter | None:
-    """Return the request's adapter.
-
-    Raises:
-        WrongAdapter: If it belongs to another family or to a network of other sizes.
-    """
-    if request.adapter is None:
-        return None
-    adapter = read_adapter(Path(request.adapter), variant)
-    trained_card, trained = family_of(adapter.facts.variant)
-    card, used = family_of(variant)
-    if trained_card.name != card.name or trained.size != used.size:
-        raise WrongAdapter("adapter.other_base", trained=trained.name, used=used.name)
-    return adapter
-
-
-def _sampling(request: Request, usual: Sampling) -> Sampling:
-    """Return how to sample: the variant's way where the request leaves it open."""
-    return Sampling(
-        steps=request.steps or usual.steps,
-        shift=request.shift or usual.shift,
-        guidance=usual.guidance if request.guidance is None else request.guidance,
-    )
-
-
-def _sample_all(family: ModelFamily, request: Request, adapter: Adapter | None, job: Job, total: int) -> list[Tensor]:
-    """Return the latents of every piece; encoders are gone before the network is loaded, and that after."""
-    device = compute.device(request.device)
-    conditioner = family.load_conditioner(device)
-    prompt = Prompt(
-        request.caption, request.lyrics, request.language, request.bpm, request.keyscale, request.timesignature,
-        request.seconds,
-    )  # fmt: skip
-    text, lyrics, constants = conditioner.text(prompt), conditioner.lyrics(prompt), conditioner.constants()
-    del conditioner
-    compute.release(device)
-    network = family.load_network(device, compute.dtype(request.dtype, device))
-    if adapter is not None:
-        attach.attach_trained(network, adapter)
-    frames = frames_of(request.seconds, family.frames_per_second)
-    sampling = _sampling(request, family.variant.sampling)
-    done: list[Tensor] = []
-    for seed in request.seeds:
-        noise = randomness.normal((frames, family.variant.size.channels), seed, "generate")
-        example = Example(noise, text, lyrics)
-        for strength in request.strengths:
-            if adapter is not None:
-                attach.set_strength(network, adapter.facts, strength)
-            report = _Steps(job, len(done) * sampling.steps, total)
-            done.append(sample(family, network, example, constants, sampling, report)[0].cpu())
-    del network
-    compute.release(device)
-    return done
+    family: ModelFamily = card.open(recipe_of(requests[0]), Workspace.at(home).models, job)
+    material, constants = gather(family, requests)
+    made, stopped = _sample_all(family, pieces, (material, constants), adapters, _Steps(job, total))
+    _write_all(family, made, material, adapters, job)
+    if stopped is not None:
+        raise stopped
+    job.report(StageEnded(stage="generate", result={"files": [str(piece.path) for piece in pieces]}))
+    return tuple(piece.path for piece in pieces)
 
 
 class _Steps:
     """Reports sampling steps and stops between them."""
 
-    def __init__(self, job: Job, done: int, total: int) -> None:
-        self.job, self.done, self.total = job, done, total
+    def __init__(self, job: Job, total: int) -> None:
+        self.job, self.done, self.total = job, 0, total
 
     def __call__(self) -> None:
         """Count one step."""
         self.done += 1
         self.job.report(Progress(stage="generate", done=self.done, total=self.total))
         self.job.check_stop("generate")
+
+
+def _sample_all(
+    family: ModelFamily,
+    pieces: Sequence[Piece],
+    given: tuple[Sequence[Material], Part],
+    adapters: Sequence[Worn],
+    after_step: _Steps,
+) -> tuple[list[tuple[Piece, Tensor]], Stopped | None]:
+    """Return the finished pieces with their latents (T, C), and what stopped the others."""
+    device = compute.device(pieces[0].request.device)
+    network = family.load_network(device, compute.dtype(pieces[0].request.dtype, device))
+    set_strengths = put_on(network, adapters) if adapters else None
+    made: list[tuple[Piece, Tensor]] = []
+    try:
+        for piece in pieces:
+            if set_strengths is not None:
+                set_strengths(piece.strengths)
+            frames = frames_of(piece.request.length, family.frames_per_second)
+            noise = randomness.normal((frames, family.variant.size.channels), piece.seed, "generate")
+            steps = piece.sampling.steps
+            lead = given[0][piece.place].lead(piece.request, noise, family.frames_per_second, steps)
+            made.append((piece, sample_led(family, network, lead, given[1], piece.sampling, after_step)[0].cpu()))
+    except Stopped as stopped:
+        return made, stopped
+    finally:
+        del network
+        compute.release(device)
+    return made, None
+
+
+def _write_all(
+    family: ModelFamily,
+    made: Sequence[tuple[Piece, Tensor]],
+    material: Sequence[Material],
+    adapters: Sequence[Worn],
+    job: Job,
+) -> None:
+    """Write the pieces that were made, each whole."""
+    if not made:
+        return
+    codec = family.load_codec(compute.device(made[0][0].request.device))
+    for piece, latents in made:
+        request, source = piece.request, material[piece.place].source
+        audio, mark = codec.decode(latents), mark_of(piece, adapters, family.fingerprint)
+        if request.task == "repaint" and source is not None:
+            write_marked(piece.path, repainted(audio, source.audio, *window_seconds(request)), mark)
+        else:
+            write_piece(piece.path, audio, request.length, mark)
+        job.report(
+            PreviewReady(path=str(piece.path), caption=request.caption, strength=piece.strength, seed=piece.seed)
+        )

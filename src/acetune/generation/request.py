@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -9,10 +10,11 @@ from typing import Any, Final
 from acetune.audio import files as audio_files
 from acetune.data.fields import read_field
 from acetune.errors import SettingError
+from acetune.generation.windows import LONGEST_SECONDS, with_source
 from acetune.recipe import Recipe, resolve
 
-#: Longest piece that the models were trained for.
-_MOST_SECONDS: Final = 600.0
+#: Length of a piece that is made from nothing.
+_SECONDS: Final = 30.0
 #: Beats per minute that ACE-Step 1.5 was trained with.
 _SLOWEST, _FASTEST = 30, 300
 _METRES: Final = ("2", "3", "4", "6")
@@ -26,13 +28,22 @@ class Request:
         caption: Style, instruments, mood, the trigger word included.
         lyrics: Words with section tags; None for instrumental.
         language, bpm, keyscale, timesignature: As in a data set; None for unknown.
-        seconds: Length.
+        seconds: Length; None for that of the source, and 30 s without one.
+        task: "text2music", or what to do with a source (`acetune.families.tasks.Task`).
+        source: The music that a task begins with; an audio file.
+        start, end: Seconds of the source between which to repaint, or to add a part; an end behind the source's own
+            goes on with it. None for its beginning and its end.
+        tracks: Which parts to extract, to add or to complete with.
+        cover_strength: Share of the sampling steps that see the codes of the source, from 0 to 1.
         variant, model_path: Which network, and where its weights are.
-        adapter: An adapter that acetune wrote.
-        strengths: Of the adapter: 0 is the base network, 1 what was trained.
+        adapter: An adapter that acetune wrote, or several; ``FILE:0.8`` has a strength of its own.
+        strengths: Of all adapters: 0 is the base network, 1 what was trained. None for what each recommends.
         seeds: Of the starting noise.
         steps, shift, guidance: None for what is right for the variant.
-        out: A .wav, .flac or .ogg file, or a folder; the current folder where None.
+        name: Begins the name of a file that is not named by ``out``.
+        out: A .wav, .flac, .mp3 or .ogg file, or a folder; the current folder where None.
+        format: Suffix of files in a folder, without the dot.
+        include_private: Whether caption and lyrics stand in the file's mark.
         device, dtype: As the knobs of these names.
     """
 
@@ -42,34 +53,57 @@ class Request:
     bpm: float | None = None
     keyscale: str | None = None
     timesignature: str | None = None
-    seconds: float = 30.0
+    seconds: float | None = None
+    task: str = "text2music"
+    source: str | Path | None = None
+    start: float | None = None
+    end: float | None = None
+    tracks: tuple[str, ...] = ()
+    cover_strength: float = 1.0
     variant: str = "tiny"
     model_path: str | None = None
-    adapter: str | Path | None = None
-    strengths: tuple[float, ...] = (1.0,)
+    adapter: str | Path | Sequence[str | Path] | None = None
+    strengths: tuple[float, ...] | None = None
     seeds: tuple[int, ...] = (0,)
     steps: int | None = None
     shift: float | None = None
     guidance: float | None = None
+    name: str | None = None
     out: str | Path | None = None
+    format: str = "flac"
+    include_private: bool = False
     device: str = "auto"
     dtype: str = "auto"
 
+    @property
+    def length(self) -> float:
+        """Seconds of the piece, once `checked` has found them."""
+        return _SECONDS if self.seconds is None else self.seconds
+
+    @property
+    def names_file(self) -> bool:
+        """Whether ``out`` is a file and no folder."""
+        return Path(self.out or "").suffix.lower() in audio_files.WRITE_SUFFIXES
+
 
 def checked(request: Request) -> Request:
-    """Return a request with its metas in ACE-Step's spelling, as a data set has them.
+    """Return a request with its length, and its metas in ACE-Step's spelling, as a data set has them.
 
     Raises:
-        SettingError: For values that make no sense.
+        SettingError: For values that make no sense, and tasks that the variant cannot do.
+        DataError: If the source cannot be read.
     """
-    if not 0 < request.seconds <= _MOST_SECONDS:
-        raise SettingError("generation.seconds", seconds=request.seconds, longest=_MOST_SECONDS)
+    request = with_source(request)
+    if not 0 < request.length <= LONGEST_SECONDS:
+        raise SettingError("generation.seconds", seconds=request.length, longest=LONGEST_SECONDS)
     for name in ("steps", "shift", "guidance"):
         value = getattr(request, name)
         if value is not None and not 0 < value <= 1000:
             raise SettingError("generation.bad_value", name=name, value=value)
-    if request.adapter is None and request.strengths != (1.0,) and any(request.strengths):
+    if request.adapter is None and any(strength not in (0.0, 1.0) for strength in request.strengths or ()):
         raise SettingError("generation.no_adapter")
+    if f".{request.format}" not in audio_files.WRITE_SUFFIXES:
+        raise _unwritable(f".{request.format}")
     metas: dict[str, Any] = {name: _read(name, getattr(request, name)) for name in ("language", "keyscale")}
     return replace(request, bpm=_tempo(request.bpm), timesignature=_metre(request.timesignature), **metas)
 
@@ -83,14 +117,28 @@ def recipe_of(request: Request) -> Recipe:
     return resolve([("request", layer)]).recipe
 
 
-def targets_of(request: Request) -> tuple[tuple[int, float, Path], ...]:
-    """Return seed, strength and file of each piece.
+def file_of(request: Request, parts: Sequence[str], *, alone: bool) -> Path:
+    """Return the file of one piece.
+
+    Args:
+        request: What was asked for.
+        parts: What tells it from the others: model, name, strength, seed.
+        alone: Whether it is the only one, and may have exactly the name that was asked for.
 
     Raises:
-        SettingError: If the file's suffix is none that can be written.
+        SettingError: If the suffix of ``out`` is none that can be written.
     """
-    pieces = [(seed, strength) for seed in request.seeds for strength in request.strengths]
-    return tuple((seed, strength, _target(request, seed, strength, len(pieces))) for seed, strength in pieces)
+    out = Path(request.out or "")
+    if request.names_file:
+        return out if alone else out.with_name(f"{out.stem}-{'-'.join(parts[1:])}{out.suffix}")
+    if out.suffix and not out.is_dir():
+        raise _unwritable(out.suffix)
+    return out / f"acetune-{'-'.join(parts)}.{request.format}"
+
+
+def _unwritable(suffix: str) -> SettingError:
+    """Return what is said about a suffix that no file can have."""
+    return SettingError("generation.suffix", suffix=suffix, known=" ".join(sorted(audio_files.WRITE_SUFFIXES)))
 
 
 def _read(name: str, text: str | None) -> object:
@@ -114,22 +162,3 @@ def _metre(text: str | None) -> str | None:
     if metre is not None and metre not in _METRES:
         raise SettingError("generation.bad_timesignature", value=text)
     return None if metre is None else str(metre)
-
-
-def _target(request: Request, seed: int, strength: float, count: int) -> Path:
-    """Return the file of one piece; several pieces are told apart by seed and strength."""
-    out = Path(request.out or "")
-    parts = [request.variant, *([f"x{strength:g}"] if request.adapter else []), f"seed{seed}"]
-    if out.suffix.lower() in audio_files.WRITE_SUFFIXES:
-        return out if count == 1 else out.with_name(f"{out.stem}-{'-'.join(parts[1:])}{out.suffix}")
-    if out.suffix and not out.is_dir():
-        raise SettingError("generation.suffix", suffix=out.suffix, known=" ".join(sorted(audio_files.WRITE_SUFFIXES)))
-    return _free(out / f"acetune-{'-'.join(parts)}.flac")
-
-
-def _free(path: Path) -> Path:
-    """Return this file, or the first of -2, -3, ... that does not exist: nothing made earlier is lost."""
-    number, free = 2, path
-    while free.exists():
-        free, number = path.with_stem(f"{path.stem}-{number}"), number + 1
-    return free

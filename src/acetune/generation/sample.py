@@ -3,22 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from acetune.families.family import Example, ModelFamily, Part
+from acetune.families.family import Batch, Example, ModelFamily, Part
 from acetune.families.variant import Sampling
-from acetune.flow import timesteps
+from acetune.flow import path, timesteps
 from acetune.flow.guidance import Guidance
 from acetune.flow.solvers import euler
 
 
-@torch.inference_mode()
+@dataclass(frozen=True)
+class Lead:
+    """What leads a sampling.
+
+    Attributes:
+        first: Conditions of the first steps; its latents are the noise to start from.
+        later: Conditions of the steps after those; None where nothing changes.
+        switch: How many steps see ``first``, where something changes.
+        kept: Music (T, C) that stays as it is outside the window of ``first``; None where all is made.
+    """
+
+    first: Example
+    later: Example | None = None
+    switch: int = 0
+    kept: Tensor | None = None
+
+
 def sample(
     family: ModelFamily,
     network: nn.Module,
     example: Example,
+    constants: Part,
+    sampling: Sampling,
+    after_step: Callable[[], None],
+) -> Tensor:
+    """Return latents (1, T, C), float32, that one prompt leads; arguments as of `sample_led`."""
+    return sample_led(family, network, Lead(example), constants, sampling, after_step)
+
+
+@torch.inference_mode()
+def sample_led(
+    family: ModelFamily,
+    network: nn.Module,
+    lead: Lead,
     constants: Part,
     sampling: Sampling,
     after_step: Callable[[], None],
@@ -28,21 +58,37 @@ def sample(
     Args:
         family: Collates and predicts.
         network: With or without an adapter.
-        example: Its latents are the noise to start from.
+        lead: Conditions, and what stays as it is.
         constants: Of the checkpoint.
         sampling: Steps, shift and guidance; guidance 1 asks the network once a step, others twice.
         after_step: Called after each step; may raise to stop.
     """
     device = next(network.parameters()).device
-    batch = family.collate([example], constants, device)
+    first = family.collate([lead.first], constants, device)
+    later = family.collate([lead.later], constants, device) if lead.later else first
+    switch = lead.switch if lead.later else sampling.steps
     guidance = Guidance(sampling.guidance)
     with_conditions, without = (torch.tensor([dropped], device=device) for dropped in (False, True))
+    stays = _stays(lead, first)
+    done = 0
 
     def velocity(x: Tensor, t: Tensor) -> Tensor:
+        nonlocal done
+        batch = first if done < switch else later
         found = family.predict(network, batch, x, t, with_conditions)
         if sampling.guidance != 1:
             found = guidance(found, family.predict(network, batch, x, t, without))
+        done += 1
         after_step()
-        return found
+        return found if stays is None else torch.where(stays[0], stays[1], found)
 
-    return euler(velocity, batch.x0, timesteps.schedule(sampling.steps, sampling.shift).to(device))
+    return euler(velocity, first.x0, timesteps.schedule(sampling.steps, sampling.shift).to(device))
+
+
+def _stays(lead: Lead, batch: Batch) -> tuple[Tensor, Tensor] | None:
+    """Return where music stays (1, T, 1) and the velocity (1, T, C) that leads the noise there to it."""
+    if lead.kept is None or lead.first.window is None:
+        return None
+    start, stop = lead.first.window
+    frames = torch.arange(lead.kept.shape[0], device=batch.x0.device)[None, :, None]
+    return (frames < start) | (frames >= stop), path.velocity(lead.kept.to(batch.x0), batch.x0)

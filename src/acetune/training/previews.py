@@ -24,6 +24,7 @@ from acetune.encoding.parts import TrackParts
 from acetune.errors import OutOfMemory, SettingError
 from acetune.events import Job, Json, PreviewReady
 from acetune.families.family import Example, ModelFamily, Part, Prompt
+from acetune.families.tasks import COVER
 from acetune.flow import randomness
 from acetune.generation.pieces import frames_of, write_piece
 from acetune.generation.sample import sample
@@ -69,7 +70,7 @@ def asked(encoded: EncodedSet, recipe: Recipe, family: ModelFamily) -> tuple[Ask
     conditioner = family.load_conditioner(device)
     pieces = [Asked(prompt, 0, conditioner.text(prompt), conditioner.lyrics(prompt)) for prompt in plain]
     pieces += [
-        Asked(prompt, 0, conditioner.text(prompt, recoded=True), conditioner.lyrics(prompt), context)
+        Asked(prompt, 0, conditioner.text(prompt, COVER), conditioner.lyrics(prompt), context)
         for prompt, context in coded
     ]
     del conditioner

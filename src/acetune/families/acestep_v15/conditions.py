@@ -21,12 +21,13 @@ from acetune.families.acestep_v15.prompts import (
     LEGACY_LYRIC_LIMIT,
     LYRIC_LIMIT,
     OPENING,
-    RECODED_INSTRUCTION,
     TEXT_LIMIT,
+    instruction_of,
     lyric_text,
     prompt_text,
 )
 from acetune.families.family import Part, Prompt
+from acetune.families.tasks import TEXT_TO_MUSIC, Task
 
 #: Silent latents that stand for "no reference clip": 30 s.
 TIMBRE_FRAMES = 750
@@ -99,9 +100,9 @@ class AceStepConditioner:
             )
 
     @torch.inference_mode()
-    def text(self, prompt: Prompt, *, recoded: bool = False) -> Part:
+    def text(self, prompt: Prompt, task: Task = TEXT_TO_MUSIC) -> Part:
         """Return {"tokens": (Lt, D)} of instruction, caption and metas; a long caption is cut, never the metas."""
-        instruction = RECODED_INSTRUCTION if recoded else INSTRUCTION
+        instruction = instruction_of(task)
         caption = self._fitting_caption(prompt, instruction)
         ids = self._ids(prompt_text(prompt, caption, instruction), TEXT_LIMIT)
         states = self._text_encoder(input_ids=ids).last_hidden_state

@@ -119,6 +119,8 @@ class AceStepV15:
             "null": constants["null"],
             "context": _context(examples, _tiled(constants["silence"], examples[0].latents.shape[0])),
         }
+        if any(e.window for e in examples):
+            conditions["made"] = torch.stack([_made(e) for e in examples])  # (B, T, 1)
         if len(set(lengths)) > 1:  # without padding there is nothing to mask, and no mask is quicker
             conditions["mask"] = torch.arange(max(lengths)) < torch.tensor(lengths).unsqueeze(1)
         placed = {name: compute.to_device(tensor, device) for name, tensor in conditions.items()}
@@ -129,7 +131,9 @@ class AceStepV15:
         dtype: torch.dtype = network.proj_in_conv.weight.dtype  # type: ignore[union-attr, assignment]
         tokens = torch.where(dropped[:, None, None], batch.conditions["null"], batch.conditions["tokens"])
         rough = batch.conditions["context"].to(dtype).expand(x_t.shape[0], -1, -1)
-        context = torch.cat([rough, torch.ones_like(rough)], dim=-1)
+        made = batch.conditions.get("made")
+        chunks = torch.ones_like(rough) if made is None else made.to(dtype).expand_as(rough)
+        context = torch.cat([rough, chunks], dim=-1)
         times = t.to(dtype)
         velocity: Tensor = network(
             x_t.to(dtype), times, times, tokens.to(dtype), context, condition_mask=batch.conditions.get("mask")
@@ -167,10 +171,26 @@ class AceStepV15:
 
 
 def _context(examples: Sequence[Example], silence: Tensor) -> Tensor:
-    """Return what each crop is handed (B, T, C): its rough music, or silence; silence alone (T, C) is for all."""
+    """Return what each crop is handed (B, T, C): its music, or silence; silence alone (T, C) is for all."""
     if all(e.context is None for e in examples):
         return silence
-    return torch.stack([silence if e.context is None else e.context.to(silence) for e in examples])
+    return torch.stack([_handed(e, silence) for e in examples])
+
+
+def _handed(example: Example, silence: Tensor) -> Tensor:
+    """Return what one crop is handed (T, C)."""
+    if example.context is None:
+        return silence
+    music = example.context.to(silence)
+    return torch.where(_made(example) > 0, silence, music) if example.hidden else music
+
+
+def _made(example: Example) -> Tensor:
+    """Return 1 where the network shall make music and 0 where it is handed the music that stays: (T, 1)."""
+    frames = example.latents.shape[0]
+    start, stop = example.window or (0, frames)
+    places = torch.arange(frames).unsqueeze(1)
+    return ((places >= start) & (places < stop)).float()
 
 
 def _tiled(silence: Tensor, frames: int) -> Tensor:

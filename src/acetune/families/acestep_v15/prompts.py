@@ -6,9 +6,12 @@ encoder, lyrics with a language header for the lyric encoder.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from acetune.families.family import Prompt
+from acetune.families.tasks import Task
 
 #: Token limits of the official handler.
 TEXT_LIMIT, LYRIC_LIMIT = 256, 2048
@@ -16,8 +19,15 @@ TEXT_LIMIT, LYRIC_LIMIT = 256, 2048
 LEGACY_LYRIC_LIMIT: Final = 512
 
 INSTRUCTION: Final = "Fill the audio semantic mask based on the given conditions:"
-#: Where rough music is handed over: by the 5 Hz language model, or as a cover.
-RECODED_INSTRUCTION: Final = "Generate audio semantic tokens based on the given conditions:"
+#: What the other tasks say, without and with the names of parts.
+_INSTRUCTIONS: Mapping[str, tuple[str, str]] = MappingProxyType({
+    "text2music": (INSTRUCTION, INSTRUCTION),
+    "cover": ("Generate audio semantic tokens based on the given conditions:",) * 2,
+    "repaint": ("Repaint the mask area based on the given conditions:",) * 2,
+    "extract": ("Extract the track from the audio:", "Extract the {} track from the audio:"),
+    "lego": ("Generate the track based on the audio context:", "Generate the {} track based on the audio context:"),
+    "complete": ("Complete the input track:", "Complete the input track with {}:"),
+})  # fmt: skip
 INSTRUMENTAL: Final = "[Instrumental]"
 #: How every prompt begins, whatever its task.
 OPENING: Final = "# Instruction\n"
@@ -31,6 +41,12 @@ LANGUAGES: Final = frozenset(_CODES.split())
 #: Beats per minute and metres that the metas were trained with.
 TEMPO_RANGE = (30, 300)
 METRES = ("2", "3", "4", "6")
+
+
+def instruction_of(task: Task) -> str:
+    """Return what the official handler says where this is asked for."""
+    alone, with_names = _INSTRUCTIONS[task.name]
+    return with_names.format(" | ".join(name.upper() for name in task.tracks)) if task.tracks else alone
 
 
 def prompt_text(prompt: Prompt, caption: str | None = None, instruction: str = INSTRUCTION) -> str:

@@ -56,6 +56,10 @@ _TURBO = Sampling(steps=8, shift=3.0, guidance=1.0)
 #: Base and sft: fifty steps, shift 1, APG guidance 7 (official registry).
 _GUIDED = Sampling(steps=50, shift=1.0, guidance=7.0)
 
+#: Every checkpoint covers and repaints; the official app asks base and sft alone for the rest.
+_TASKS = ("text2music", "cover", "repaint")
+_ALL_TASKS = (*_TASKS, "extract", "lego", "complete")
+
 _MAIN = "ACE-Step/Ace-Step1.5"
 _SHARED = Repository(_MAIN, ("vae/*", "Qwen3-Embedding-0.6B/*"), 1_530_000_000, "MIT")
 _WEIGHTS = ("config.json", "*.safetensors", "*.safetensors.index.json", "silence_latent.pt")
@@ -76,6 +80,7 @@ def _published(name: str, summary: str, size: NetworkSize, *, turbo: bool) -> Va
         timesteps="turbo8" if turbo else "acestep",
         condition_dropout=0.0 if turbo else 0.15,
         sampling=_TURBO if turbo else _GUIDED,
+        tasks=_TASKS if turbo else _ALL_TASKS,
         repositories=(own, _SHARED),
         aliases=(folder,),
     )
@@ -99,6 +104,7 @@ def _embedded(name: str, summary: str, size: NetworkSize, *, turbo: bool = True,
         timesteps="turbo8" if turbo else "acestep",
         condition_dropout=0.0 if turbo else 0.15,
         sampling=_TURBO if turbo else replace(_GUIDED, steps=12),
+        tasks=_TASKS if turbo else _ALL_TASKS,
         recipe=_QUICK,
         taught=taught,
     )

@@ -7,12 +7,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from acetune import catalog
 from acetune.adapters import adapter as adapters
 from acetune.adapters import trained
 from acetune.adapters.adapter import Adapter, Facts, module_of
 from acetune.errors import WrongAdapter
 from acetune.families.family import FamilyCard
-from acetune.families.foreign_adapters import foreign_adapter
+from acetune.families.foreign_adapters import fitting, foreign_adapter
+from acetune.families.foreign_files import ForeignFile, read_foreign, weights_file
 from acetune.recipe import family_of
 from acetune.sections import WHOLE
 
@@ -66,30 +68,56 @@ def unspelled(weights: Mapping[str, Tensor], facts: Facts, card: FamilyCard) -> 
     return named
 
 
-def read_adapter(path: Path, variant: str | None = None) -> Adapter:
-    """Return the adapter of a file or folder: universal, PEFT folder or checkpoint.
+def read_adapter(path: Path, variant: str | None = None, alpha: float | None = None) -> Adapter:
+    """Return the adapter of a file or folder, ours or another trainer's; theirs have the scale inside then.
 
     Args:
         path: Where it is.
-        variant: What a file or PEFT folder of another trainer was trained on; None refuses those.
+        variant: What a foreign one was trained on; None for what it says itself.
+        alpha: Of a foreign one, whatever it says.
 
     Raises:
-        WrongAdapter: If it is none of them, or a whole model.
+        WrongAdapter: If it is no adapter, fits no variant, or is a whole model; or says not what it was trained on.
         CorruptFile: If it is damaged.
+        DataError: If a pickled file is broken, or asks for more than tensors.
     """
     if (path / "model_index.json").is_file() or (path / trained.NETWORK).is_dir():
         raise WrongAdapter("adapter.whole_model", path=path)
-    inside = ("adapter_model.safetensors", "adapter.safetensors")
-    file = next((path / name for name in inside if (path / name).is_file()), path)
-    card: FamilyCard
-    if variant and adapters.HEADER not in adapters.read_header(file):
-        card, known = family_of(variant)
-        return foreign_adapter(path, adapters.read_safetensors(file)[0], known.name, card)
+    file = weights_file(path)
+    if not is_ours(file):
+        foreign = read_foreign(path)
+        card, known = family_of(variant or _said_variant(foreign))
+        return foreign_adapter(foreign, known, card, alpha)
     adapter = adapters.load(file)
     if adapter.facts.kind == WHOLE:
         raise WrongAdapter("adapter.whole_model", path=path)
     card, _ = family_of(adapter.facts.variant)
     return Adapter(unspelled(adapter.weights, adapter.facts, card), adapter.facts)
+
+
+def is_ours(file: Path) -> bool:
+    """Whether a file has our facts (raises as `acetune.adapters.adapter.read_header` for a damaged one)."""
+    return file.suffix == ".safetensors" and adapters.HEADER in adapters.read_header(file)
+
+
+def fitting_variants(foreign: ForeignFile) -> tuple[str, ...]:
+    """Return the names of the variants of all families that an adapter of another trainer fits."""
+    cards: list[FamilyCard] = [catalog.resolve("family", name) for name in catalog.names("family")]
+    return tuple(variant.name for card in cards for variant in fitting(foreign, card))
+
+
+def _said_variant(foreign: ForeignFile) -> str:
+    """Return the one variant that a file can be for.
+
+    Raises:
+        WrongAdapter: If there are several, or none.
+    """
+    found = fitting_variants(foreign)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise WrongAdapter("adapter.which_variant", path=foreign.path, known=", ".join(found))
+    raise WrongAdapter("adapter.fits_nothing", path=foreign.path, total=len(foreign.tensors))
 
 
 def _renamed(name: str, rename: Callable[[str], str]) -> str:

@@ -1,7 +1,7 @@
-"""Adapters that other trainers wrote: PEFT folders, and single LoRA files under any of the prefixes in use.
+"""Adapters that other trainers wrote, under any of the names in use: LoRA, DoRA, LoKr, LoHa, OFT.
 
-They do not say what they were trained on, so that somebody must name the variant. The scale goes inside the weights:
-other trainers may give each layer an alpha of its own.
+What they were trained on, and with which alpha, is read where it stands and asked for where it does not. The scale goes
+inside the weights: other trainers may give each layer an alpha of its own.
 """
 
 from __future__ import annotations
@@ -9,95 +9,153 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, cast
 
-from acetune import files
 from acetune.adapters.adapter import Adapter, Facts, module_of
 from acetune.adapters.kinds import kind
 from acetune.errors import WrongAdapter
 from acetune.events import Json
 from acetune.families.family import FamilyCard
+from acetune.families.foreign_files import ForeignFile
+from acetune.families.foreign_kronecker import factor_of, kronecker
+from acetune.families.variant import Variant
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-CONFIG = "adapter_config.json"
 #: Kinds by PEFT's names.
 _KINDS = {"LORA": "lora", "LOKR": "lokr", "LOHA": "loha", "OFT": "oft"}
 #: What stands before the names of layers: PEFT's prefix (one trainer wrote it twice), ComfyUI's, diffusers'.
-_PREFIX = re.compile(r"^(base_model\.model\.)*(diffusion_model\.)?(decoder\.|transformer\.)?")
-#: The same part by other names.
-_PARTS = ((".lora_down.", ".lora_A."), (".lora_up.", ".lora_B."), (".default", ""))
+_PREFIX = re.compile(r"^(base_model\.model\.)*(diffusion_model\.|model\.)?(decoder\.|transformer\.)?")
+#: The same before names whose dots are underscores: kohya's, LyCORIS'.
+_FLAT = re.compile(r"^(lora_unet_|lora_transformer_|lycoris_)(decoder_|transformer_)?")
+#: The same part by other names; slots of PEFT and of diffusers are no part of it.
+_PARTS = (
+    (".lora_down.", ".lora_A."), (".lora_up.", ".lora_B."), (".lora.down.", ".lora_A."), (".lora.up.", ".lora_B."),
+    (".default", ""), (".lora_adapter", ""),
+)  # fmt: skip
+_LORA = frozenset({"lora_A.weight", "lora_B.weight"})
+_DORA = _LORA | {"lora_magnitude_vector"}
+_LOHA = frozenset({"hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b"})
+_LOKR = frozenset({"lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b"})
 #: Where the rank of a layer can be read: the part and its axis.
-_RANKS = (("lora_A.weight", 0), ("hada_w1_b", 0))
+_RANKS = (("lora_A.weight", 0), ("hada_w1_b", 0), ("lokr_w2_b", 0), ("lokr_w1_b", 0))
 
 
-def foreign_adapter(path: Path, tensors: Mapping[str, Tensor], variant: str, card: FamilyCard) -> Adapter:
+def foreign_adapter(file: ForeignFile, variant: Variant, card: FamilyCard, alpha: float | None = None) -> Adapter:
     """Return the adapter of a file or folder without our facts, its scale inside.
 
     Args:
-        path: The folder, where there is one; its adapter_config.json says kind and alpha.
-        tensors: Of the file, as it names them.
+        file: What was read.
         variant: What it was trained on.
         card: Of that family.
+        alpha: What somebody says it is, whatever the file says; None trusts the file, and where that says nothing
+            takes the rank, as ComfyUI does.
 
     Raises:
-        WrongAdapter: If it is of a kind that is not known.
+        WrongAdapter: If it is of a kind that is not known, or tunes layers that the variant does not have.
     """
-    config = _config(path)
-    named = {_named(name, card): tensor.float() for name, tensor in tensors.items()}
+    named = _renamed(file, variant, card)
     alphas = {module_of(name): float(value) for name, value in named.items() if name.endswith(".alpha")}
-    weights = {name: value for name, value in named.items() if not name.endswith(".alpha")}
-    known = _kind(path, config, weights)
+    raw = {name: value.float() for name, value in named.items() if not name.endswith(".alpha")}
+    known = _kind(file, raw)
+    shown = _ranks(raw)
+    weights, shapes = kronecker(raw) if known == "lokr" else (raw, {})
     modules = tuple(dict.fromkeys(map(module_of, weights)))
-    rank = cast("int", config.get("oft_block_size") if known == "oft" else config.get("r")) or 0
-    ranks = dict.fromkeys(modules, rank) | _ranks(weights)
-    usual = rank or max(ranks.values())
-    factors = {name: _scale(config, alphas.get(name), card.official_name(name), ranks[name]) for name in modules}
+    rank = cast("int", file.said.get("oft_block_size" if known == "oft" else "r")) or 0
+    ranks = dict.fromkeys(modules, rank) | (shapes or shown)
+    usual = rank if not shapes and rank else max(ranks.values())
+    alphas = dict.fromkeys(modules, alpha) if alpha is not None else alphas
+    scales = {
+        name: _scale(file, alphas.get(name), (card.official_name(name), name), shown.get(name, ranks[name]))
+        for name in modules
+    }
+    if known == "lokr" and not file.peft:  # LyCORIS has no scale where both matrices are whole
+        scales |= {name: 1.0 for name in modules if name not in shown}
     carrier = kind(known).scaled
-    factor = cast("int", config.get("decompose_factor", -1))
     facts = Facts(
-        kind=known, rank=usual, alpha=float(usual), factor=factor if factor > 1 else None,
+        kind=known, rank=usual, alpha=float(usual),
+        factor=factor_of(file, weights, card.layer_sizes(variant.size, "re:.*")) if known == "lokr" else None,
         ranks={name: own for name, own in ranks.items() if own != usual}, modules=modules, family=card.name,
-        variant=variant, fingerprint="", name=path.stem,
+        variant=variant.name, fingerprint="", name=file.path.stem, trained_alpha=_alpha(file, alphas, usual),
     )  # fmt: skip
     return Adapter(
-        {n: v * factors[module_of(n)] if carrier and n.endswith(carrier) else v for n, v in weights.items()}, facts
+        {n: v * scales[module_of(n)] if carrier and n.endswith(carrier) else v for n, v in weights.items()}, facts
     )
 
 
-def _config(path: Path) -> dict[str, Json]:
-    """Return what adapter_config.json says; nothing for a single file."""
-    file = path / CONFIG
-    return cast("dict[str, Json]", files.read_json(file)) if file.is_file() else {}
+def fitting(file: ForeignFile, card: FamilyCard) -> tuple[Variant, ...]:
+    """Return the variants whose network has every layer of a file in its size; the one that it names, if it does."""
+    said = PurePosixPath(str(file.said.get("base_model_name_or_path", "")).replace("\\", "/")).name
+    named = card.variant(said)
+    if named is not None:
+        return (named,)
+    return tuple(variant for variant in card.variants if _fits(file, variant, card))
 
 
-def _kind(path: Path, config: Mapping[str, Json], weights: Mapping[str, Tensor]) -> str:
+def _fits(file: ForeignFile, variant: Variant, card: FamilyCard) -> bool:
+    """Whether a variant has every layer of a file, in the size that LoRA's matrices show."""
+    sizes = card.layer_sizes(variant.size, "re:.*")
+    try:
+        named = _renamed(file, variant, card)
+    except WrongAdapter:
+        return False
+    axes = {"lora_A.weight": (1, 0), "hada_w1_b": (1, 0), "lora_B.weight": (0, 1), "hada_w1_a": (0, 1)}
+    return all(
+        value.shape[axis] == sizes[module_of(name)][side]
+        for name, value in named.items()
+        for part, (axis, side) in axes.items()
+        if name.endswith(f".{part}")
+    )
+
+
+def _renamed(file: ForeignFile, variant: Variant, card: FamilyCard) -> dict[str, Tensor]:
+    """Return a file's tensors under our names.
+
+    Raises:
+        WrongAdapter: If a name belongs to no layer of the variant.
+    """
+    layers = tuple(card.layer_sizes(variant.size, "re:.*"))
+    dotted = {one: layer for layer in layers for one in (layer, card.official_name(layer))}
+    flat = {name.replace(".", "_"): layer for name, layer in dotted.items()}
+    found: dict[str, Tensor] = {}
+    strange: dict[str, None] = {}
+    for name, tensor in file.tensors.items():
+        plain = name
+        for theirs, ours in _PARTS:
+            plain = plain.replace(theirs, ours)
+        module = module_of(plain)
+        layer = dotted.get(_PREFIX.sub("", module)) or flat.get(_FLAT.sub("", module))
+        if layer is None:
+            strange[module] = None
+        else:
+            found[layer + plain.removeprefix(module)] = tensor
+    if strange:
+        told = {"path": file.path, "variant": variant.name, "first": next(iter(strange))}
+        if found:
+            raise WrongAdapter("adapter.strange_layers", count=len(strange), **told)
+        raise WrongAdapter("adapter.nothing_matches", total=len(file.tensors), **told)
+    return found
+
+
+def _kind(file: ForeignFile, weights: Mapping[str, Tensor]) -> str:
     """Return the kind of an adapter.
 
     Raises:
-        WrongAdapter: If it is none of ours, or a single file of something else than LoRA, whose formulas differ between
-            programs.
+        WrongAdapter: If it is none of ours, or counts the lengths of rows in a way that it does not say.
     """
-    said = str(config.get("peft_type", "LORA" if not config else "none"))
     parts = {name.removeprefix(f"{module_of(name)}.") for name in weights}
-    if said not in _KINDS or not parts or (said == "LORA" and not parts <= _LORA | _DORA):
-        raise WrongAdapter("adapter.foreign_kind", path=path)
-    return "dora" if said == "LORA" and parts & _DORA else _KINDS[said]
-
-
-_LORA = frozenset({"lora_A.weight", "lora_B.weight"})
-_DORA = frozenset({"lora_magnitude_vector"})
-
-
-def _named(name: str, card: FamilyCard) -> str:
-    """Return our name of a weight."""
-    plain = _PREFIX.sub("", name)
-    for theirs, ours in _PARTS:
-        plain = plain.replace(theirs, ours)
-    module = module_of(plain)
-    return card.network_name(module) + plain.removeprefix(module)
+    if "dora_scale" in parts:
+        raise WrongAdapter("adapter.unsaid_lengths", path=file.path)
+    shapes = {"lora": _LORA, "dora": _DORA, "loha": _LOHA, "lokr": _LOKR}
+    seen = next((name for name, known in shapes.items() if parts and parts <= known), "none")
+    said = _KINDS.get(str(file.said.get("peft_type", "")), seen)
+    if said == "oft" and parts == {"oft_R.weight"}:
+        return said
+    if seen == "none" or said not in (seen, "lora" if seen == "dora" else seen):
+        raise WrongAdapter("adapter.foreign_kind", path=file.path)
+    return seen
 
 
 def _ranks(weights: Mapping[str, Tensor]) -> dict[str, int]:
@@ -110,18 +168,26 @@ def _ranks(weights: Mapping[str, Tensor]) -> dict[str, int]:
     }
 
 
-def _scale(config: Mapping[str, Json], own: float | None, official: str, rank: int) -> float:
+def _alpha(file: ForeignFile, alphas: Mapping[str, float], rank: int) -> float:
+    """Return the alpha while training, as far as one number says it."""
+    said = cast("float", file.said.get("lora_alpha", file.said.get("alpha", rank)))
+    return float(next(iter(alphas.values()), said))
+
+
+def _scale(file: ForeignFile, own: float | None, names: tuple[str, str], rank: int) -> float:
     """Return the scale of a layer.
 
     Args:
-        config: Of PEFT; may have an alpha for all and others for some.
+        file: May say an alpha for all and others for some.
         own: The layer's ``.alpha``. Where nobody says one it is the rank, as ComfyUI has it.
-        official: The layer's name, as patterns have it.
+        names: Official and ours of the layer; patterns have either.
         rank: Of the layer.
     """
     from peft.utils.other import get_pattern_key
 
-    pattern = cast("dict[str, float]", config.get("alpha_pattern") or {})
-    usual = cast("float", config.get("lora_alpha", config.get("alpha", rank)))
-    alpha = pattern.get(get_pattern_key(list(pattern), official), usual) if own is None else own
-    return alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
+    said: Mapping[str, Json] = file.said
+    pattern = cast("dict[str, float]", said.get("alpha_pattern") or {})
+    usual = cast("float", said.get("lora_alpha", said.get("alpha", rank)))
+    keys = (get_pattern_key(list(pattern), name) for name in names)
+    alpha = next((pattern[key] for key in keys if key in pattern), usual) if own is None else own
+    return alpha / (math.sqrt(rank) if said.get("use_rslora") else rank)

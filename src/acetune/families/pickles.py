@@ -6,21 +6,27 @@ keeps even a fault in that refusal away from ours, and what it hands back is a s
 
 from __future__ import annotations
 
+import json
 import re
 import struct
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from acetune import files
+from acetune.adapters.adapter import read_safetensors
 from acetune.errors import DataError
+from acetune.events import Json
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 _REFUSED, _BROKEN = 3, 4
+#: Key of plain values in the header of what the child writes.
+_VALUES = "values"
 #: What a pickle that was cut or changed makes torch's reader stumble over.
 _STUMBLES = (
     EOFError, ValueError, LookupError, TypeError, AttributeError, AssertionError, ArithmeticError, struct.error,
@@ -48,6 +54,16 @@ def read_pt(path: Path, cache: Path) -> dict[str, Tensor]:
     return tensors
 
 
+def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Json]]:
+    """Return tensors and plain values of a ``.pt`` file by dotted names (raises as `read_pt`)."""
+    with tempfile.TemporaryDirectory() as folder:
+        converted = Path(folder) / "converted.safetensors"
+        _convert_in_child(path, converted)
+        tensors, header = read_safetensors(converted)
+    values: dict[str, Json] = json.loads(header[_VALUES])
+    return tensors, values
+
+
 def _convert_in_child(path: Path, out: Path) -> None:
     """Convert a file in another process."""
     command = [sys.executable, "-m", "acetune.families.pickles", str(path), str(out)]
@@ -72,7 +88,7 @@ def convert(path: Path, out: Path) -> int:
     if not tensors:
         print("it holds no tensors", file=sys.stderr)
         return _BROKEN
-    save_file(tensors, out)
+    save_file(tensors, out, metadata={_VALUES: json.dumps(dict(_values(loaded)))})
     return 0
 
 
@@ -117,6 +133,15 @@ def _tensors(loaded: object, name: str = "") -> Iterator[tuple[str, Tensor]]:
     elif isinstance(loaded, dict):
         for key, value in loaded.items():
             yield from _tensors(value, f"{name}.{key}" if name else str(key))
+
+
+def _values(loaded: object, name: str = "") -> Iterator[tuple[str, Json]]:
+    """Yield numbers and texts of nested containers with dotted names."""
+    if isinstance(loaded, (bool, int, float, str)):
+        yield name, loaded
+    elif isinstance(loaded, dict):
+        for key, value in loaded.items():
+            yield from _values(value, f"{name}.{key}" if name else str(key))
 
 
 if __name__ == "__main__":

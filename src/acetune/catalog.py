@@ -52,6 +52,7 @@ DATA_VERBS: dict[str, str] = {
 #: Model families: the torch-free card, which names the rest.
 FAMILIES = {
     "acestep_v15": "acetune.families.acestep_v15.variants:CARD",
+    "acestep_v1": "acetune.families.acestep_v1.variants:CARD",
 }
 
 #: Who counts the tokens of a family's texts, without torch.

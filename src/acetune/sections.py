@@ -97,19 +97,23 @@ class AdapterSection(Section):
 class ObjectiveSection(Section):
     """What the network is asked to do."""
 
-    timesteps: Literal["auto", "acestep", "turbo8", "logit_normal", "uniform", "adaptive"] = knob(
+    timesteps: Literal["auto", "acestep", "turbo8", "logit_normal", "shifted1000", "uniform", "adaptive"] = knob(
         "auto", "How t is drawn; auto is what the variant was trained with, adaptive that with more of high losses."
     )
     code_share: float = knob(
         0.0, "Share of visits shown with the song's own 5 Hz codes as context, as ComfyUI asks by default.", ge=0, le=1
     )
-    timestep_mean: float = knob(-0.4, "Mean of logit(t) for acestep and logit_normal.", ge=-5, le=5, expert=True)
+    timestep_mean: float = knob(
+        -0.4, "Mean of logit(t) for acestep, logit_normal and shifted1000.", ge=-5, le=5, expert=True
+    )
     timestep_sd: float = knob(1.0, "Standard deviation of logit(t) for the same.", gt=0, le=5, expert=True)
     condition_dropout: float | None = knob(
         None, "Chance that a crop is shown without its conditions; empty is what the variant was trained with.",
         ge=0, le=1,
     )  # fmt: skip
-    weighting: Literal["none", "min_snr"] = knob("none", "Weight of an error by its t.", expert=True)
+    weighting: Literal["none", "x0", "min_snr"] = knob(
+        "none", "Weight of an error by its t; x0 is that of errors in the music itself: t squared.", expert=True
+    )
     min_snr_gamma: float = knob(5.0, "Cap of the signal-to-noise ratio for min_snr.", gt=0, le=100, expert=True)
 
 

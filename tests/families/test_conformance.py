@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -112,7 +113,7 @@ def test_chunks_encode_to_what_the_whole_song_does(family: ModelFamily) -> None:
 
     assert mean.shape == (len(audio) // codec.hop, family.variant.size.channels)
     assert (mean - whole_mean).abs().max() / whole_mean.abs().max() < 1e-6
-    assert (std - whole_std).abs().max() / whole_std.abs().max() < 1e-6
+    assert (std - whole_std).abs().max() <= 1e-6 * whole_std.abs().max()
 
 
 def test_chunks_decode_to_what_the_whole_song_does(family: ModelFamily) -> None:
@@ -122,7 +123,7 @@ def test_chunks_decode_to_what_the_whole_song_does(family: ModelFamily) -> None:
     audio = codec.decode(latents)
     whole = codec.whole().decode(latents)
 
-    assert audio.shape == (260 * codec.hop, 2)
+    assert audio.shape == (math.ceil(260 * codec.hop), 2)
     assert np.abs(audio - whole).max() / np.abs(whole).max() < 1e-5
 
 

@@ -26,7 +26,7 @@ class Objective:
         timesteps: A kind of `acetune.flow.timesteps.Law`.
         shift: Of the turbo times.
         condition_dropout: Chance that a crop is shown without its conditions.
-        weighting: "none" or "min_snr".
+        weighting: "none", "x0" (errors in the x_0 that a velocity points to) or "min_snr".
         gamma: Cap of the signal-to-noise ratio.
         mean: Of logit(t).
         deviation: The same.
@@ -85,7 +85,11 @@ class Objective:
             t: Times (B,).
         """
         errors = (predicted.float() - target.float()).square().flatten(1).mean(dim=1)
-        return errors if self.weighting == "none" else errors * self._min_snr(t)
+        return errors * self._weights(t) if self.weighting != "none" else errors
+
+    def _weights(self, t: Tensor) -> Tensor:
+        """Return the weight of each error: x_0 = x_t - t velocity, so its squared error is t^2 times ours."""
+        return t.float().square() if self.weighting == "x0" else self._min_snr(t)
 
     def _min_snr(self, t: Tensor) -> Tensor:
         """Return min(SNR, gamma) / SNR with SNR = ((1 - t) / t)^2 (arXiv:2303.09556)."""

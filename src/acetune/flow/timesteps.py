@@ -30,9 +30,10 @@ class Law:
 
     Attributes:
         kind: "acestep" (the larger of two logit-normal draws, as ACE-Step 1.5 was trained), "logit_normal" (one
-            draw), "turbo8" (one of the eight times that turbo is sampled at) or "uniform".
-        shift: Of the turbo times.
-        mean: Of logit(t), for "acestep" and "logit_normal".
+            draw), "turbo8" (one of the eight times that turbo is sampled at), "shifted1000" (one logit-normal draw
+            among a thousand times that are shifted towards noise, as ACE-Step v1 was trained) or "uniform".
+        shift: Of the turbo times and of the thousand.
+        mean: Of logit(t) before any shift, for "acestep", "logit_normal" and "shifted1000".
         deviation: The same.
     """
 
@@ -53,7 +54,8 @@ class Law:
             return u.float()
         # P(max of two <= t) = Phi(logit)^2, so the quantile of the larger draw is Phi^-1(sqrt(u)).
         normal = torch.special.ndtri(u.double().sqrt() if self.kind == "acestep" else u.double())
-        return torch.sigmoid(self.mean + self.deviation * normal).float()
+        t = torch.sigmoid(self.mean + self.deviation * normal)
+        return (_one_of_1000(t, self.shift) if self.kind == "shifted1000" else t).float()
 
     def middles(self, count: int) -> Tensor:
         """Return the middles of so many equally likely parts, ascending; for "turbo8" its eight times always."""
@@ -77,6 +79,16 @@ def _turbo8(law: Law, generator: torch.Generator) -> Tensor:
     return schedule(TURBO_STEPS, law.shift)[index]
 
 
+def _shifted1000(law: Law, generator: torch.Generator) -> Tensor:
+    """Draw one of the thousand times by a logit-normal law."""
+    return _one_of_1000(_logit_normal(law, generator), law.shift)
+
+
+def _one_of_1000(t: Tensor, shift: float) -> Tensor:
+    """Return the time of ACE-Step v1's table that t falls on: thousandths, rounded up, then shifted."""
+    return shifted((1000 * t).ceil().clamp(min=1) / 1000, shift)
+
+
 def _uniform(law: Law, generator: torch.Generator) -> Tensor:
     """Draw between 0 and 1."""
     return torch.rand((), generator=generator)
@@ -85,6 +97,7 @@ def _uniform(law: Law, generator: torch.Generator) -> Tensor:
 _DRAWS: dict[str, Callable[[Law, torch.Generator], Tensor]] = {
     "acestep": _acestep,
     "logit_normal": _logit_normal,
+    "shifted1000": _shifted1000,
     "turbo8": _turbo8,
     "uniform": _uniform,
 }

@@ -77,6 +77,22 @@ class NetworkConfig:
 
 
 @dataclass(frozen=True)
+class Words:
+    """What a batch is told.
+
+    Attributes:
+        text, lyric_ids, text_mask, lyric_mask: As `AceStepV1Transformer.encode` takes them.
+        tokens: Condition tokens of the row that has most, its speaker counted.
+    """
+
+    text: Tensor
+    lyric_ids: Tensor
+    text_mask: Tensor
+    lyric_mask: Tensor
+    tokens: int
+
+
+@dataclass(frozen=True)
 class Conditions:
     """What `AceStepV1Transformer.encode` makes of words.
 
@@ -189,9 +205,10 @@ class AceStepV1Transformer(nn.Module):
             seen = x if number == self.config.ssl_depth else seen
         return x, embedding, seen
 
-    def forward(self, latents: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
-        """Return the velocity (B, C, R, W); arguments as `hidden`."""
-        return self.decode(latents, t, conditions)
+    def forward(self, latents: Tensor, t: Tensor, words: Words) -> Tensor:
+        """Return the velocity (B, C, R, W), of a batch that gives each row what it gets alone; see `hidden`."""
+        conditions = self.encode(words.text, words.lyric_ids, words.text_mask, words.lyric_mask)
+        return self.decode(latents, t, conditions.packed(words.tokens))
 
     def _rotary(self, x: Tensor, length: int) -> Rotary:
         """Return cosines and sines (length, d) for a sequence."""
@@ -421,7 +438,7 @@ class _Mix(torch.autograd.Function):
         return _divided(q.float(), state, total)[0].to(q.dtype)
 
     @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # type: ignore[override]
+    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the gradients of q, k and v."""
         q, k, v, state, total = ctx.saved_tensors  # type: ignore[attr-defined]
         wide = q.float()

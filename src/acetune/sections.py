@@ -195,6 +195,9 @@ class ComputeSection(Section):
     devices: int = knob(
         1, "Devices of this machine that share each step, a process for each.", ge=1, le=1024, free=True
     )
+    shard: bool = knob(
+        False, "The devices hold weights and optimizer state together, in place of a copy each; for full.", free=True
+    )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = knob("auto", "Number format of the frozen weights.")
     quantise: Literal["none", "int8", "nf4"] = knob(
         "none", "Frozen weights in 8 or 4 bits, for cards that are too small; under lora, and nf4 under dora."

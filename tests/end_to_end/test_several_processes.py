@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import json
 import shutil
 import signal
 import subprocess
@@ -12,7 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
-from probing import Recipes, collector, losses
+from probing import Recipes, collector, losses, moments, stop_after
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.testing import assert_close
 
@@ -194,3 +197,92 @@ def test_processes_that_a_launcher_starts_train_together(recipe: Recipes, home: 
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("launched_final") == 1
     assert_same_training(home / "runs" / "alone", home / "runs" / "launched")
+
+
+#: All weights, held together; the last step of an epoch is short.
+WHOLE = {**SHARED, "adapter__kind": "full", "adapter__rank": 8, "optim__lr": 1e-4, "schedule__steps": 6}
+SHARDED = {"compute__devices": 2, "compute__shard": True}
+
+
+def losses_of_base(run: Path) -> Tensor:
+    """Return the held-out losses of the base network, (units, times)."""
+    units = json.loads((run / "evaluation" / "base.json").read_text())["units"]
+    return torch.tensor([unit["losses"] for unit in units])
+
+
+def measure(event: Event, held: list[int]) -> None:
+    """Note, once, how many bytes of weights and of optimizer state this process holds after a step."""
+    if isinstance(event, StepDone) and not held:
+        found = next(o for o in gc.get_objects() if type(o) is Session and o.shards)
+        tensors = [p.data for p in found.parameters.values()]
+        tensors += [slot for slots in found.optimizer.state.values() for slot in slots.values() if slot.ndim]
+        held.append(sum(tensor.nbytes for tensor in tensors))
+
+
+@pytest.mark.slow
+def test_processes_that_hold_the_weights_together_train_what_one_trains(recipe: Recipes, home: Path) -> None:
+    knobs = {**WHOLE, "preview__every": 6, "preview__seconds": 1.0, "preview__probes": 1}
+    acetune.train(recipe(**knobs), name="one", home=home)
+    held: list[int] = []
+    acetune.train(recipe(**knobs, **SHARDED), name="two", home=home, job=Job(lambda event: measure(event, held)))
+    whole = sum(tensor.nbytes for tensor in trained_weights(home / "runs" / "one").values())
+
+    assert held == pytest.approx([3 * whole / 2], rel=0.05)  # weights and two moments, some of them too short to halve
+    assert_same_training(home / "runs" / "one", home / "runs" / "two")
+    previews = [sorted(path.name for path in (home / "runs" / name / "previews").iterdir()) for name in ("one", "two")]
+    assert previews[0] == previews[1] != []
+
+
+#: Three crops of which one process has one and the other two, each a pass of its own.
+UNEVEN = {**WHOLE, "data__batch_size": 1, "data__accumulation": 3, "guard__validate_every": 0}
+
+
+@pytest.mark.slow
+def test_weights_that_two_processes_held_are_gone_on_with_by_one(recipe: Recipes, home: Path) -> None:
+    alone, shared = home / "runs" / "alone", home / "runs" / "shared"
+    acetune.train(recipe(**UNEVEN, preview__every=6), name="alone", home=home)
+    with pytest.raises(Stopped):
+        knobs = {**UNEVEN, "preview__every": 6, "compute__recompute": True, **SHARDED}
+        acetune.train(recipe(**knobs), name="shared", home=home, job=stop_after(3))
+    shapes = {name: tensor.shape for name, tensor in moments(shared).items()}
+    acetune.resume("shared", changes={"compute.devices": 1, "compute.shard": False}, home=home)
+
+    assert shapes == {name: tensor.shape for name, tensor in moments(alone).items()}
+    assert_same_training(alone, shared)
+
+
+@pytest.mark.slow
+def test_holders_of_the_weights_end_at_the_best_checkpoint_together(recipe: Recipes, home: Path) -> None:
+    knobs = {**WHOLE, "optim__lr": 3e-2, "guard__validate_every": 1, "guard__patience": 1, "guard__keep_last": 5}
+    acetune.train(recipe(**{**knobs, "schedule__warmup": 0}, **SHARDED), name="run", home=home)
+    run = home / "runs" / "run"
+    best = trained.load(run / "checkpoints" / (run / "checkpoints" / "best").read_text().strip()).weights
+    final = load_file(run / "adapter" / "run_final" / "transformer" / "diffusion_pytorch_model.safetensors")
+
+    assert len(losses(run)) < 6
+    assert all(torch.equal(final[name], tensor.bfloat16()) for name, tensor in best.items())
+
+
+@pytest.mark.slow
+def test_what_one_began_is_gone_on_with_by_two_that_hold_the_weights(recipe: Recipes, home: Path) -> None:
+    acetune.train(recipe(**WHOLE, guard__validate_every=3), name="alone", home=home)
+    with pytest.raises(Stopped):
+        acetune.train(recipe(**WHOLE, guard__validate_every=0), name="shared", home=home, job=stop_after(3))
+    changes = {"compute.devices": 2, "compute.shard": True, "guard.validate_every": 3}
+    acetune.resume("shared", changes=changes, home=home)
+    alone, shared = (losses_of_base(home / "runs" / name) for name in ("alone", "shared"))
+
+    assert_close(shared, alone, rtol=1e-5, atol=1e-5)
+    assert_same_training(home / "runs" / "alone", home / "runs" / "shared")
+
+
+@pytest.mark.slow
+def test_when_one_holder_of_the_weights_is_killed_the_last_checkpoint_stays(recipe: Recipes, home: Path) -> None:
+    knobs = {**LONG, **WHOLE, "schedule__steps": 400, "guard__save_every": 3, **SHARDED}
+    with pytest.raises(ResourceError) as failure:
+        acetune.train(recipe(**knobs), name="run", home=home, job=at_step(5, lambda other: other.kill()))
+    run = home / "runs" / "run"
+
+    assert failure.value.code == "training.lost"
+    assert int((run / "checkpoints" / "last").read_text()) in (3, 6)
+    assert Run(run).owner() is None

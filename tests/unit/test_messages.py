@@ -24,6 +24,7 @@ from acetune.training.checkpoint import State
 from acetune.training.messages import Message, failure_of, of_failure
 from acetune.training.orders import Order
 from acetune.training.outcome import Dismissal, TrainResult
+from acetune.training.together import Exchange, Gather, Pass, Return, deed_of
 
 TRACK = Track(
     path="a/Süß.wav",
@@ -179,3 +180,35 @@ def test_why_a_training_ended_is_raised_in_those_that_helped():
 def test_a_dismissal_of_another_shape_is_refused():
     with pytest.raises(ResourceError, match="does not understand"):
         Dismissal.read(Message({"folder": 1}))
+
+
+@pytest.mark.parametrize(
+    "deed", [Gather(True), Return(Path("runs/a")), Exchange(False)], ids=lambda deed: str(type(deed))
+)
+def test_what_all_do_together_arrives(deed):
+    assert deed_of(arrived(deed.message())) == deed
+
+
+def test_what_a_network_is_shown_arrives_to_the_bit():
+    shown = Pass.of((torch.tensor([True]), None), {"t": torch.tensor(1 / 3).bfloat16(), "strength": 0.5}).shown
+    heard = deed_of(arrived(Pass(shown).message())).shown
+
+    assert heard.keys() == {"0", "1", "t", "strength"}
+    assert (heard["1"], heard["strength"]) == (None, 0.5)
+    assert all(torch.equal(heard[name], shown[name]) and heard[name].dtype == shown[name].dtype for name in ("0", "t"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"deed": "run"},
+        {"deed": "gather"},
+        {"deed": "return", "folder": 7},
+        {"deed": "pass", "plain": {"0": [1]}},
+        {"deed": []},
+    ],
+    ids=str,
+)
+def test_a_deed_that_nobody_knows_is_refused(words):
+    with pytest.raises(ResourceError, match="does not understand"):
+        deed_of(Message(words))

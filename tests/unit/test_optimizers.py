@@ -9,6 +9,7 @@ from torch import nn
 from acetune import catalog
 from acetune.planning.optimizers import USUAL_RATES
 from acetune.sections import OptimSection
+from acetune.training.flat import Anchored
 
 
 def moved(name: str, rate: float, steps: int = 100) -> float:
@@ -35,3 +36,11 @@ def test_an_optimizer_says_nothing_amid_the_events(name: str, capsys: pytest.Cap
     catalog.resolve("optimizer", name)([nn.Parameter(torch.zeros(2, 2))], OptimSection(name=name))
 
     assert capsys.readouterr().out == ""
+
+
+def test_weights_that_others_know_by_their_place_stay_there() -> None:
+    weights = [Anchored(torch.ones(2, 2)), Anchored(torch.ones(3))]
+    places = [weight.data_ptr() for weight in weights]
+    catalog.resolve("optimizer", "adamw")(weights, OptimSection())
+
+    assert [weight.data_ptr() for weight in weights] == places

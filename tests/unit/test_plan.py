@@ -105,6 +105,36 @@ def test_several_devices_share_the_time_and_not_the_memory():
     assert one.minutes / 4 < four.minutes < one.minutes / 2
 
 
+#: XL with all its weights, on two cards.
+ALL_WEIGHTS = {"model.variant": "xl-turbo", "adapter.kind": "full", "data.accumulation": 2, "compute.devices": 2}
+
+
+def test_devices_that_hold_all_weights_together_need_half_the_state_each():
+    weights = family_of("xl-turbo")[1].size.parameters
+    apart, shared = (
+        planned(songs(20), **ALL_WEIGHTS, **{"compute.shard": shard}).memory_bytes for shard in (False, True)
+    )
+
+    assert 16 * weights / 2 * 0.9 < apart - shared < 16 * weights / 2 * 1.06
+
+
+def test_holding_the_weights_together_is_offered_where_a_copy_each_does_not_fit():
+    found = [advice.code for advice in planned(songs(20), on=machine(free=60e9), **ALL_WEIGHTS).warnings]
+
+    assert {"plan.too_big", "plan.shard"} <= set(found)
+
+
+@pytest.mark.parametrize(
+    ("knobs", "code"),
+    [({"adapter.kind": "lora"}, "plan.shard_kind"), ({"optim.name": "adafactor"}, "plan.shard_optimizer")],
+)
+def test_what_devices_cannot_hold_together_is_refused_by_name(knobs, code):
+    with pytest.raises(SettingError) as refused:
+        planned(songs(20), **{**ALL_WEIGHTS, "compute.shard": True, **knobs})
+
+    assert refused.value.code == code
+
+
 def test_more_devices_than_crops_of_a_step_are_refused():
     with pytest.raises(SettingError, match="fewer than the 4 devices"):
         planned(songs(40), **{"data.accumulation": 2, "compute.devices": 4})

@@ -28,15 +28,15 @@ def exchanged(parameters: Mapping[str, nn.Parameter], weights: Mapping[str, Tens
         weights: As many, by the same names, on any device.
     """
     before = {name: parameter.detach().cpu().clone() for name, parameter in parameters.items()}
-    _set(parameters, weights)
+    set_weights(parameters, weights)
     try:
         yield
     finally:
-        _set(parameters, before)
+        set_weights(parameters, before)
 
 
 @torch.no_grad()
-def _set(parameters: Mapping[str, nn.Parameter], weights: Mapping[str, Tensor]) -> None:
-    """Copy weights into a network."""
+def set_weights(parameters: Mapping[str, nn.Parameter], weights: Mapping[str, Tensor]) -> None:
+    """Copy weights of the same names into a network."""
     for name, parameter in parameters.items():
         parameter.copy_(weights[name])

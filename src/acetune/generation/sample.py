@@ -44,7 +44,7 @@ def sample(
     return sample_led(family, network, Lead(example), constants, sampling, after_step)
 
 
-@torch.inference_mode()
+@torch.no_grad()  # what sharded weights set up in inference mode could not be trained after it
 def sample_led(
     family: ModelFamily,
     network: nn.Module,

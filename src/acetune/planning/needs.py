@@ -10,6 +10,7 @@ from acetune.planning.memory import Held, MicroBatch, NetworkSize, training_byte
 from acetune.planning.previews import preview_bytes
 from acetune.planning.quantising import frozen_bytes, kept_bytes
 from acetune.planning.sampling import CONDITIONS
+from acetune.planning.sharding import holders, passing_bytes
 from acetune.recipe import Recipe, family_of
 from acetune.sections import WHOLE
 
@@ -27,9 +28,10 @@ def memory_of(recipe: Recipe, size: NetworkSize, crops: Sequence[int], machine: 
     wide = recipe.compute.dtype == "float32" or (recipe.compute.dtype == "auto" and machine.device == "cpu")
     number = 4 if wide else 2
     whole, form = recipe.adapter.kind == WHOLE, recipe.compute.quantise
+    frozen = 0 if whole and wide else frozen_bytes(size, number, form)  # of trained weights: what they compute with
     held = Held(
-        trained=layout.parameters,
-        frozen=0 if whole and wide else frozen_bytes(size, number, form),  # of trained weights: what they compute with
+        trained=-(-layout.parameters // holders(recipe)),
+        frozen=frozen + (passing_bytes(size) if holders(recipe) > 1 else 0),
         number=number,
         inputs=layout.kept_bytes(size, batch, number) + kept_bytes(size, batch, number, form),
     )

@@ -25,6 +25,7 @@ from acetune.planning.optimizers import refuse_impossible
 from acetune.planning.previews import preview_seconds
 from acetune.planning.quantising import offer, refuse_uncarried
 from acetune.planning.sampling import CONDITIONS, STEP_SECONDS, sampling_seconds
+from acetune.planning.sharding import offer_shards, refuse_undivided
 from acetune.planning.steps import crop_length, micro_batches, refuse_idle, run_length, steps_per_epoch, window_length
 from acetune.recipe import Recipe, changed, family_of
 from acetune.sections import WHOLE
@@ -114,6 +115,7 @@ def plan_for(recipe: Recipe, size: NetworkSize, tracks: Sequence[Track], machine
     length = run_length(recipe, steps_per_epoch(crops, recipe.data.batch_size, recipe.data.accumulation), music)
     refuse_impossible(recipe)
     refuse_uncarried(recipe)
+    refuse_undivided(recipe)
     refuse_idle(recipe, recipe.compute.devices)
     weights = layout_of(recipe, size).parameters
     memory = memory_of(recipe, size, crops, machine)
@@ -167,6 +169,10 @@ def _of_the_memory(
     else:
         then = f"{needed(changed(recipe, changes)) / 1e9:.1f}"
         yield Advice.of("plan.memory", **gigabytes, changes=as_flags(changes), then=then)
+    shared = offer_shards(recipe, lambda other: needed(other) <= free)
+    if shared:
+        then = f"{needed(changed(recipe, shared)) / 1e9:.1f}"
+        yield Advice.of("plan.shard", changes=as_flags(shared), devices=recipe.compute.devices, then=then)
     offered = offer(recipe, lambda other: needed(other) <= free, alone=changes is not None)
     if offered:
         then = f"{needed(changed(recipe, offered)) / 1e9:.1f}"

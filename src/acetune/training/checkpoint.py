@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeAlias
 
-from torch import nn
+from torch import Tensor, nn
 
 from acetune import files
 from acetune.adapters import adapter as adapters
@@ -26,6 +27,8 @@ from acetune.training.updater import Averaged, Updater, numbers_of, put_back, te
 #: Layout of a checkpoint; newer ones are refused.
 VERSION = 1
 _NUMBERS, _OPTIMIZER = "numbers", "optimizer"
+#: Returns what a process holds of a tensor, given the name of its parameter.
+Rows: TypeAlias = Callable[[str, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,14 @@ class State:
     processes: int = 1
 
 
-def save(run: Run, state: State, adapter: Adapter, optimizer: Updater, parameters: Mapping[str, nn.Parameter]) -> Path:
+def save(
+    run: Run,
+    state: State,
+    adapter: Adapter,
+    optimizer: Updater,
+    parameters: Mapping[str, nn.Parameter],
+    tensors: Mapping[str, Tensor] | None = None,
+) -> Path:
     """Write a checkpoint and point ``last`` to it; one of this step that exists already is kept.
 
     Args:
@@ -62,6 +72,7 @@ def save(run: Run, state: State, adapter: Adapter, optimizer: Updater, parameter
         adapter: In float32, scale not baked; or all weights.
         optimizer: Its whole state is saved.
         parameters: What it updates, by name.
+        tensors: Of the optimizer, where it holds some rows of them only.
 
     Raises:
         DiskFull, NotWritable: As the file system says; nothing is left half-written.
@@ -71,7 +82,8 @@ def save(run: Run, state: State, adapter: Adapter, optimizer: Updater, parameter
         with files.draft_folder(folder) as draft:
             trained.save(adapter, draft)
             numbers = json.dumps(numbers_of(optimizer, parameters))
-            save_shards(draft, _OPTIMIZER, tensors_of(optimizer, parameters), {_NUMBERS: numbers})
+            whole = tensors_of(optimizer, parameters) if tensors is None else tensors
+            save_shards(draft, _OPTIMIZER, whole, {_NUMBERS: numbers})
             files.write_json(draft / "state.json", {"version": VERSION, **asdict(state)})
     files.write_text(run.checkpoints / "last", folder.name + "\n")
     return folder
@@ -122,8 +134,19 @@ def read_state(folder: Path) -> State:
         raise CorruptFile("training.bad_checkpoint", folder=folder, cause=cause) from cause
 
 
-def restore(folder: Path, optimizer: Updater, parameters: Mapping[str, nn.Parameter]) -> None:
+def all_rows(name: str, tensor: Tensor) -> Tensor:
+    """Return all of a tensor."""
+    return tensor
+
+
+def restore(folder: Path, optimizer: Updater, parameters: Mapping[str, nn.Parameter], rows: Rows = all_rows) -> None:
     """Set what is trained and the optimizer to what a checkpoint holds, to the bit.
+
+    Args:
+        folder: Of the checkpoint.
+        optimizer: Fresh, or one whose whole state will be another.
+        parameters: What it updates, by name.
+        rows: What this process holds of a tensor that belongs to a parameter.
 
     Raises:
         CorruptFile: If it is damaged or misses a tensor.
@@ -133,11 +156,12 @@ def restore(folder: Path, optimizer: Updater, parameters: Mapping[str, nn.Parame
     if missing:
         raise CorruptFile("training.bad_checkpoint", folder=folder, cause=f"{sorted(missing)[0]} does not match")
     for name, parameter in parameters.items():
-        parameter.data.copy_(saved[name])
+        parameter.data.copy_(rows(name, saved[name]))
     if isinstance(optimizer, Averaged):
         optimizer.follow_from_here()  # what is used was saved; what is trained comes with the optimizer
     for file in shards(folder, _OPTIMIZER):
         tensors, header = adapters.read_safetensors(file)
+        tensors = {key: rows(key.rpartition("|")[0], tensor) for key, tensor in tensors.items()}
         put_back(optimizer, parameters, tensors, json.loads(header.get(_NUMBERS, "{}")))
 
 

@@ -18,9 +18,15 @@ from acetune.training.updater import Averaged, Updater
 _MOST: Final = 2**26
 
 
+class Anchored(nn.Parameter):
+    """A parameter whose numbers stay where they are, since others know them by their place."""
+
+
 def fits(parameters: Sequence[nn.Parameter]) -> bool:
-    """Whether parameters can share a row: several of one format in one place, and not a whole large network."""
+    """Whether parameters can share a row: several of one format that may be moved, and not a whole large network."""
     kinds = {(parameter.dtype, parameter.device) for parameter in parameters}
+    if any(isinstance(parameter, Anchored) for parameter in parameters):
+        return False
     return len(parameters) > 1 and len(kinds) == 1 and sum(p.numel() for p in parameters) <= _MOST
 
 

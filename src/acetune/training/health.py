@@ -220,8 +220,11 @@ def culprits(session: Session, number: int) -> str:
 
     Returns:
         Parts of songs, else frozen weights, else the first layer whose output is none, else gradients: at most four
-        names; empty where the step is a good one when it is repeated.
+        names; empty where the step is a good one when it is repeated. Weights that processes hold together are not
+        looked at.
     """
+    if session.shards:
+        return _listed(_bad_parts(session, number))
     names = _bad_parts(session, number) or [n for n, p in session.network.named_parameters() if _is_bad(p)]
     return _listed(names or _bad_step(session, number))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from acetune import compute
 from acetune.events import Job
 from acetune.families.family import ModelFamily
@@ -12,7 +14,9 @@ from acetune.training.messages import Message, garbled
 from acetune.training.orders import Order
 from acetune.training.outcome import Dismissal
 from acetune.training.session import Session
+from acetune.training.sharding import rows
 from acetune.training.team import CalledOffError, Team
+from acetune.training.together import deed_of, is_deed
 
 
 def follow(job: Job | None = None) -> Dismissal:
@@ -25,30 +29,29 @@ def follow(job: Job | None = None) -> Dismissal:
         ResourceError: If another process is gone.
     """
     with joined(compute.place()) as team:
-        message = _in_place_of_a_step(team.hear(stop=False))
-        while "train" in message.words:
+        message = team.hear(stop=False)
+        while isinstance(message, Message) and "train" in message.words:
             order = Order.read(message)
             with compute.threads(threads(order.recipe)):
                 message = _helped(order, team, job or Job())
+                compute.release(compute.device(order.recipe.compute.device))
+    if isinstance(message, int):
+        raise garbled(f"step {message} of no training")
     return Dismissal.read(message)
 
 
-def _helped(order: Order, team: Team, job: Job) -> Message:
-    """Do the steps that the leader announces; return what it gives in their place."""
+def _helped(order: Order, team: Team, job: Job) -> int | Message:
+    """Do the steps and deeds that the leader announces; return what it gives in their place."""
     try:
         session = _ready(order, team)
-        while isinstance(message := team.hear(job.stop_requested()), int):
-            session.update(message)
     except CalledOffError:
-        message = team.hear(job.stop_requested())
-    compute.release(compute.device(order.recipe.compute.device))
-    return _in_place_of_a_step(message)
-
-
-def _in_place_of_a_step(message: int | Message) -> Message:
-    """Return what the leader gave; raise a ResourceError for a step of a training that nobody told of."""
-    if isinstance(message, int):
-        raise garbled(f"step {message} of no training")
+        return team.hear(job.stop_requested())
+    while isinstance(message := team.hear(job.stop_requested()), int) or is_deed(message):
+        with suppress(CalledOffError):
+            if isinstance(message, int):
+                session.update(message)
+            else:
+                deed_of(message).done_by(session)
     return message
 
 
@@ -59,6 +62,6 @@ def _ready(order: Order, team: Team) -> Session:
     if order.found:
         with team.agreed():
             state, folder = order.found
-            checkpoint.restore(folder, session.optimizer, session.parameters)
+            checkpoint.restore(folder, session.optimizer, session.parameters, rows(session))
             session.take_over(state.times)
     return session

@@ -21,7 +21,8 @@ from acetune.training.evaluation import Evaluation
 from acetune.training.probes import Probes
 from acetune.training.results import DTYPE, write_result
 from acetune.training.session import Session
-from acetune.training.trainable import as_base, precision
+from acetune.training.together import as_base, moments, return_to
+from acetune.training.trainable import precision
 from acetune.training.validate import Difference, Losses, Validator
 
 
@@ -65,9 +66,7 @@ class Keeper:
         if self._validator.units and self._session.length.validate_every:
             self._base = validate.load(self.run, "base") if start else None
             if self._base is None:
-                session = self._session
-                changed = session.parameters if start else {}
-                with as_base(session.family, session.network, session.facts, changed):
+                with as_base(self._session, start):
                     self._base = self._measured(0)
                 validate.save(self.run, self._base, "base")
             due = start and self._is_validation(start) and validate.load(self.run, f"{start:06d}") is None
@@ -97,7 +96,8 @@ class Keeper:
         times = self._session.adaptive.state if self._session.adaptive else None
         best, parts, processes = (self._best_step, self._best), self._session.parts, self._session.team.size
         state = State(step, *best, self.threads, dtype, parts, times, processes)
-        folder = checkpoint.save(self.run, state, adapter, self._session.optimizer, self._session.parameters)
+        optimizer, tensors = self._session.optimizer, moments(self._session)
+        folder = checkpoint.save(self.run, state, adapter, optimizer, self._session.parameters, tensors)
         self._job.report(Saved(path=self.run.relative(folder), what="checkpoint", step=step))
         if step and adapter.facts.kind != WHOLE:  # a checkpoint of all weights is large, and a model by itself
             form = suitable(adapter.facts)[0]
@@ -117,8 +117,7 @@ class Keeper:
         """Save, so that more patience can go on from here, and return to the best checkpoint and its step."""
         assert self._best_step is not None
         self.save(step)
-        folder = self.run.checkpoints / f"{self._best_step:06d}"
-        checkpoint.restore(folder, self._session.optimizer, self._session.parameters)
+        return_to(self._session, self.run.checkpoints / f"{self._best_step:06d}")
         enough = {"step": step, "best": self._best_step, "patience": self._session.recipe.guard.patience}
         self._job.tell(SettingError("health.enough", **enough), severity="info")
         return self._best_step

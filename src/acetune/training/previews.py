@@ -35,7 +35,8 @@ from acetune.run import Run
 from acetune.sections import PreviewSection
 from acetune.training.audition import Piece, listen
 from acetune.training.session import Session
-from acetune.training.trainable import as_base, precision
+from acetune.training.together import as_base
+from acetune.training.trainable import precision
 
 #: Control file that asks for previews now.
 NOW: Final = "preview_now"
@@ -132,9 +133,7 @@ class Previews:
         """Make what the base network makes of the prompts, unless it is there already."""
         missing = [piece for piece in self._pieces if not self._path(piece, 0).is_file()]
         if missing:
-            session = self._session
-            changed = session.parameters if start else {}
-            with as_base(session.family, session.network, session.facts, changed):
+            with as_base(self._session, start):
                 self._make(missing, 0, 0.0)
 
     def is_due(self, step: int) -> bool:

@@ -30,7 +30,9 @@ from acetune.families.family import Example, Part
 from acetune.flow import path, randomness
 from acetune.run import Run
 from acetune.training.session import Session
-from acetune.training.trainable import as_base, precision
+from acetune.training.sharding import blocks
+from acetune.training.together import as_base
+from acetune.training.trainable import precision
 
 #: Where between noise and music the network is asked.
 _TIME: Final = 0.5
@@ -51,13 +53,12 @@ class Probes:
         crops = _crops(session)[: session.recipe.preview.probes]
         self._songs = tuple(parts.track.path for parts, _, _ in crops)
         self._examples = tuple(session.examples.held_out_example(crop) for crop in crops)
-        self._blocks = _blocks(session.network) if self._examples else ()
+        self._blocks = tuple(blocks(session.network)) if self._examples else ()
 
     def base(self, start: int) -> None:
         """Take the snapshot of the base network, from which all others are measured, unless that of these songs is."""
-        session = self._session
         if self._examples and self._seen() != list(self._songs):
-            with as_base(session.family, session.network, session.facts, session.parameters if start else {}):
+            with as_base(self._session, start):
                 self._write(0, self._outputs())
 
     def after(self, step: int) -> None:
@@ -120,15 +121,6 @@ def _crops(session: Session) -> list[tuple[TrackParts, int, int]]:
     crops = [unit.crops[0] for unit in examples.held_out()]
     crops += [(song.parts, 0, song.cuts.crop) for song in examples.songs]
     return list({parts.track.path: (parts, start, length) for parts, start, length in reversed(crops)}.values())[::-1]
-
-
-def _blocks(network: nn.Module) -> tuple[str, ...]:
-    """Return the names of the blocks: what the network's longest list of modules holds, else its own children."""
-    lists = {name: module for name, module in network.named_modules() if isinstance(module, nn.ModuleList)}
-    if not lists:
-        return tuple(name for name, _ in network.named_children())
-    longest = max(lists, key=lambda name: len(lists[name]))
-    return tuple(f"{longest}.{number}" for number in range(len(lists[longest])))
 
 
 def _mean(part: Part) -> Tensor:

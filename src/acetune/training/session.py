@@ -6,36 +6,43 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import clip_grads_with_norm_
 
-from acetune import catalog, compute, files
+from acetune import catalog, compute
 from acetune.adapters.adapter import Adapter, Facts
 from acetune.encoding.encode import EncodedSet
 from acetune.families.family import Batch, ModelFamily
 from acetune.families.objective import Objective
 from acetune.flow import path, randomness
-from acetune.planning import adapters
 from acetune.planning.plan import minutes_of_music
 from acetune.planning.steps import Length, pieces, run_length
-from acetune.recipe import Recipe, family_of
+from acetune.recipe import Recipe
 from acetune.sections import WHOLE
 from acetune.training.adaptive import AdaptiveTimes
 from acetune.training.examples import Examples
+from acetune.training.facts import facts_of, name_of
 from acetune.training.flat import clip
 from acetune.training.readings import Reading
-from acetune.training.team import Team
-from acetune.training.trainable import precision, trainable
+from acetune.training.sharding import Shards, held, passes
+from acetune.training.team import Team, nobody_lost
+from acetune.training.together import Gather, in_company, together
+from acetune.training.trainable import precision
 from acetune.training.updater import Averaged, Updater, in_use, used
 
 #: Factor of the loss with float16 weights, whose gradients would vanish below 6e-8 otherwise.
 _HALF_SCALE = 2.0**14
 
 
-#: A micro-batch and the place of its first crop in the step.
-Loaded: TypeAlias = tuple[int, Batch]
+@dataclass(frozen=True)
+class Loaded:
+    """A micro-batch, the place of its first crop in the step, and whether its losses count."""
+
+    first: int
+    batch: Batch
+    counts: bool = True
 
 
 @dataclass
@@ -59,14 +66,17 @@ class Session:
     dtype: torch.dtype
     device: torch.device
     team: Team = field(default_factory=Team)
+    shards: Shards | None = None
     bad: Tensor = field(init=False)
-    _next: tuple[int, list[Loaded]] | None = None
+    ahead: tuple[int, list[Loaded]] | None = None
 
     def __post_init__(self) -> None:
         self.bad = torch.zeros((), device=self.device)
         self.updating = False  # whether weights are neither those before a step nor those after it
-        self._loss_scale = _HALF_SCALE if self.dtype == torch.float16 else 1.0
+        self.loss_scale = _HALF_SCALE if self.dtype == torch.float16 else 1.0
         self.adaptive = AdaptiveTimes(self.objective, self.device) if self.objective.adaptive else None
+        if self.shards:
+            in_company(self)
         self._rate: Callable[[int, int, int, float], float] = catalog.resolve("schedule", self.recipe.schedule.name)
 
     @classmethod
@@ -98,22 +108,23 @@ class Session:
         number_format = compute.dtype(dtype or recipe.compute.dtype, device)
         examples = Examples(encoded, recipe, family.frames_per_second, family.crop_multiple)
         objective = Objective.of(recipe, family.variant)
-        facts = _facts(recipe, family, objective, encoded, name)
-        network, parameters = trainable(recipe, family, facts, device, number_format)
-        if recipe.compute.recompute:
-            network.enable_gradient_checkpointing()  # type: ignore[operator]
+        facts = facts_of(recipe, family, objective, encoded, name)
+        team = team or Team()
+        network, parameters, shards = held(recipe, family, facts, device, number_format, team)
         music = minutes_of_music(recipe, examples.split)
         return cls(
             recipe, family, examples, objective, network.train(), parameters,
             _updater(recipe, parameters), facts, run_length(recipe, examples.steps_per_epoch, music),
-            _name_of(encoded),
-            number_format, device, team or Team(),
+            name_of(encoded),
+            number_format, device, team, shards,
         )  # fmt: skip
 
     def adapter(self, step: int) -> Adapter:
         """Return what is trained as it is now, with its facts: a copy of an adapter, the very weights of a model."""
         weights = {name: used(self.optimizer, p) for name, p in self.parameters.items()}
-        if self.facts.kind != WHOLE:
+        if self.shards:
+            weights = dict(together(self, Gather(moments=False)))
+        elif self.facts.kind != WHOLE:
             weights = {name: tensor.cpu().clone() for name, tensor in weights.items()}
         return Adapter(weights, replace(self.facts, step=step))
 
@@ -135,15 +146,11 @@ class Session:
         Args:
             number: Step, counted from 0.
         """
-        with self.team.agreed():
-            losses, times = self.backward(number, self._batches(number))
-            if number + 1 < self.length.steps:
-                self._next = (number + 1, micro_batches(self, number + 1, self.team))  # while the device is still busy
-        self.team.add_up(losses, self.parameters.values())
+        losses, times, squares = (_in_shards if self.shards else _in_shares)(self, number)
         loss = losses.mean()
         if self.adaptive:
             self.adaptive.learn(losses, self.bad)
-        norm = self._apply(number, loss)
+        norm = self._apply(number, loss, squares)
         songs = self.examples.shown(number)
         epoch = number // self.examples.steps_per_epoch
         return Reading(number + 1, loss, norm, losses, songs, times, self.learning_rate(number), epoch)
@@ -160,10 +167,12 @@ class Session:
         times = (self.adaptive or self.objective).times(self.recipe.data.seed, number, range(count))
         times = self.family.round_times(times, self.dtype)
         found = torch.zeros(count, device=self.device)
-        for first, batch in share:
-            losses = _losses(self, batch, number, first, times)
-            (losses.sum() / count * self._loss_scale).backward()  # type: ignore[no-untyped-call]
-            found[first : first + len(losses)] = losses.detach()
+        for part in share:
+            losses = _losses(self, part.batch, number, part.first, times)
+            scale = self.loss_scale if part.counts else 0.0
+            (losses.sum() / count * scale).backward()  # type: ignore[no-untyped-call]
+            if part.counts:
+                found[part.first : part.first + len(losses)] = losses.detach()
         return found, times
 
     def learning_rate(self, number: int) -> float:
@@ -171,12 +180,9 @@ class Session:
         knobs = self.recipe.schedule
         return self.recipe.optim.lr * self._rate(number, self.length.steps, self.length.warmup, knobs.final)
 
-    def _apply(self, number: int, loss: Tensor) -> Tensor:
-        """Clip and update, unless something was no number; return the gradient norm before clipping."""
-        limit = self.recipe.optim.clip or math.inf
-        if self._loss_scale != 1.0:
-            torch._foreach_div_([p.grad for p in self.parameters.values() if p.grad is not None], self._loss_scale)
-        norm = clip(self.optimizer, self.parameters.values(), limit)
+    def _apply(self, number: int, loss: Tensor, squares: Tensor | None) -> Tensor:
+        """Clip and update, unless something was no number; return the gradient norm (`squares`: see `_clip`)."""
+        norm = _clip(self, squares)
         self.bad = torch.maximum(self.bad, (~torch.isfinite(norm + loss)).float())
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate(number)
@@ -189,10 +195,46 @@ class Session:
         self.optimizer.zero_grad(set_to_none=True)
         return norm
 
-    def _batches(self, number: int) -> list[Loaded]:
-        """Return the micro-batches of a step that are ours, those loaded ahead where they are the right ones."""
-        ready, self._next = self._next, None
-        return ready[1] if ready and ready[0] == number else micro_batches(self, number, self.team)
+
+def _in_shares(session: Session, number: int) -> tuple[Tensor, Tensor, None]:
+    """Add up the gradients of a step in every process; return losses and t of its crops."""
+    with session.team.agreed():
+        ready, session.ahead = session.ahead, None
+        share = ready[1] if ready and ready[0] == number else micro_batches(session, number, session.team)
+        losses, times = session.backward(number, share)
+        if number + 1 < session.length.steps:  # while the device is still busy
+            session.ahead = (number + 1, micro_batches(session, number + 1, session.team))
+    session.team.add_up(losses, session.parameters.values())
+    return losses, times, None
+
+
+def _in_shards(session: Session, number: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Leave in every process the gradients of its rows; return losses and t of the crops, and the squared norm."""
+    assert session.shards
+    with session.team.agreed():
+        share = micro_batches(session, number, session.team)
+    with nobody_lost(computing=True):
+        losses, times = session.backward(number, share)
+    found = torch.cat([losses, session.shards.collect()[None]])
+    session.team.add_up(found)
+    return found[:-1], times, found[-1]
+
+
+def _clip(session: Session, squares: Tensor | None) -> Tensor:
+    """Undo the factor of the loss and clip; return the gradient norm before clipping.
+
+    Args:
+        session: Its gradients.
+        squares: Their sum with that factor, where this process has some of their rows only.
+    """
+    factor, limit = session.loss_scale, session.recipe.optim.clip or math.inf
+    if factor != 1.0:
+        torch._foreach_div_([p.grad for p in session.parameters.values() if p.grad is not None], factor)
+    if squares is None:
+        return clip(session.optimizer, session.parameters.values(), limit)
+    norm = squares.sqrt() / factor
+    clip_grads_with_norm_(session.parameters.values(), limit, norm)
+    return norm
 
 
 def _losses(session: Session, batch: Batch, number: int, first: int, times: Tensor) -> Tensor:
@@ -223,34 +265,14 @@ def _losses(session: Session, batch: Batch, number: int, first: int, times: Tens
 
 def micro_batches(session: Session, number: int, team: Team) -> list[Loaded]:
     """Return the crops of a step that are ours in a team, cut and collated."""
+    step = session.examples.step(number)
+    mine = pieces(step, team.rank, team.size)
     batches = []
-    for piece in pieces(session.examples.step(number), team.rank, team.size):
+    for place, piece in enumerate(passes(step, team.rank, team.size) if session.shards else mine):
         crops = [session.examples.example(item, number, piece.first + i) for i, item in enumerate(piece.items)]
-        batches.append((piece.first, session.family.collate(crops, session.examples.constants, session.device)))
+        batch = session.family.collate(crops, session.examples.constants, session.device)
+        batches.append(Loaded(piece.first, batch, counts=place < len(mine)))
     return batches
-
-
-def _facts(recipe: Recipe, family: ModelFamily, objective: Objective, encoded: EncodedSet, name: str) -> Facts:
-    """Return what the adapter will say of itself; no file names, captions or lyrics."""
-    card, variant = family_of(recipe.model.variant)
-    layout = adapters.layout(recipe.adapter, card, variant.size)
-    adapter = recipe.adapter
-    all_weights = adapter.kind == WHOLE
-    return Facts(
-        kind=adapter.kind,
-        rank=0 if all_weights else adapter.rank,
-        alpha=0.0 if all_weights else adapter.alpha,
-        rslora=adapter.rslora,
-        factor=adapter.factor,
-        ranks=layout.ranks,
-        modules=tuple(layout.layers),
-        family=card.name,
-        variant=family.variant.name,
-        fingerprint=family.fingerprint,
-        objective=dict(vars(objective)),
-        trigger=encoded.manifest.settings.trigger,
-        name=name,
-    )
 
 
 def _updater(recipe: Recipe, parameters: Mapping[str, nn.Parameter]) -> Updater:
@@ -258,12 +280,3 @@ def _updater(recipe: Recipe, parameters: Mapping[str, nn.Parameter]) -> Updater:
     make: Callable[..., Updater] = catalog.resolve("optimizer", recipe.optim.name)
     plain = make(parameters.values(), recipe.optim)
     return Averaged(plain, tuple(parameters.values()), recipe.adapter.ema) if recipe.adapter.ema else plain
-
-
-def _name_of(encoded: EncodedSet) -> str:
-    """Return what names songs and texts, whatever device they were encoded on and however they are cut."""
-    asked = [
-        (p.latents, sorted((form, vars(prompt)) for form, prompt in p.prompts.items()), next(iter(p.lyrics)))
-        for p in encoded.parts
-    ]
-    return files.hash_of(sorted(asked, key=str))

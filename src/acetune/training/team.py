@@ -72,7 +72,7 @@ class Team:
 
         backend = distributed.get_default_backend_for_device(device)
         compute.make_current(device)
-        with _nobody_lost():
+        with nobody_lost():
             distributed.init_process_group(backend, store=store, rank=self.rank, world_size=self.size)
             self._control = distributed.new_group(backend="gloo", timeout=_PATIENCE)
 
@@ -152,7 +152,7 @@ class Team:
             self.busy = False
             self._raise(failure, failed)
 
-    def add_up(self, losses: Tensor, parameters: Iterable[nn.Parameter]) -> None:
+    def add_up(self, losses: Tensor, parameters: Iterable[nn.Parameter] = ()) -> None:
         """Replace losses and gradients by their sums over all processes.
 
         A parameter without a gradient anywhere keeps none, so that an optimizer passes it over as ever.
@@ -163,8 +163,9 @@ class Team:
 
         trained = list(parameters)
         used = torch.tensor([p.grad is not None for p in trained], dtype=torch.uint8)
-        with _nobody_lost():
-            distributed.all_reduce(used, distributed.ReduceOp.MAX, group=self._control)
+        with nobody_lost():
+            if trained:
+                distributed.all_reduce(used, distributed.ReduceOp.MAX, group=self._control)
             gradients = [_gradient(p) for p, anywhere in zip(trained, used.tolist(), strict=True) if anywhere]
             _add(losses, gradients)
         self.busy = False
@@ -174,7 +175,7 @@ class Team:
         from torch import distributed
 
         told = torch.tensor([said, int(stop), (self.size - self.rank) if failed else 0])
-        with _nobody_lost():
+        with nobody_lost():
             distributed.all_reduce(told, distributed.ReduceOp.MAX, group=self._control)
         found, asked, first = map(int, told.tolist())
         self.asked = self.asked or bool(asked)
@@ -194,12 +195,12 @@ def _spread(group: ProcessGroup | None, pieces: Pieces = _NOTHING, source: int =
     from torch import distributed
 
     sizes = torch.tensor([len(piece) for piece in pieces])
-    with _nobody_lost():
+    with nobody_lost():
         distributed.broadcast(sizes, source, group=group)
     check_sizes(sizes.tolist())
     words, tensors = (_in_memory(*known) for known in zip(pieces, sizes.tolist(), strict=True))
     for piece in (words, tensors):
-        with _nobody_lost():
+        with nobody_lost():
             distributed.broadcast(piece, source, group=group)
     return Message.read((words.numpy().tobytes(), tensors.numpy().tobytes()))
 
@@ -231,8 +232,11 @@ def _add(losses: Tensor, gradients: Sequence[Tensor]) -> None:
 
 
 @contextmanager
-def _nobody_lost() -> Iterator[None]:
+def nobody_lost(*, computing: bool = False) -> Iterator[None]:
     """Turn what torch says when a process is gone into a sentence.
+
+    Args:
+        computing: Whether something else is done in the block, which fails in ways of its own.
 
     Raises:
         ResourceError: If one is gone.
@@ -240,9 +244,16 @@ def _nobody_lost() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if compute.is_out_of_memory(error):
+        if compute.is_out_of_memory(error) or (computing and not _is_of_connections(error)):
             raise
         raise lost(error) from error
+
+
+def _is_of_connections(error: RuntimeError) -> bool:
+    """Whether processes did not reach each other; gloo's errors have no class of their own."""
+    from torch.distributed import DistError
+
+    return isinstance(error, DistError) or "gloo" in str(error)
 
 
 def lost(error: RuntimeError) -> ResourceError:

@@ -46,6 +46,7 @@ from acetune.training.prior import with_prior
 from acetune.training.readings import Reading, Readings
 from acetune.training.room import NoRoomError, as_made_smaller, until_it_fits
 from acetune.training.session import Session
+from acetune.training.sharding import is_whole, rows
 from acetune.training.trigger_effect import bare_texts
 from acetune.workspace import Workspace
 
@@ -214,7 +215,7 @@ def _restore(run: Run, session: Session, keeper: Keeper, job: Job, found: tuple[
     if before.fingerprint != session.facts.fingerprint:
         raise SettingError("training.other_base", run=run.name)
     with session.team.agreed():
-        checkpoint.restore(folder, session.optimizer, session.parameters)
+        checkpoint.restore(folder, session.optimizer, session.parameters, rows(session))
     checkpoint.discard_after(run, state.step)
     keeper.restore(state)
     return state.step
@@ -263,11 +264,12 @@ def _update(session: Session, number: int, readings: Readings, keeper: Keeper, j
         session.team.announce(number)
         return session.update(number)
     except AcetuneError:
-        _report(session, readings, keeper, job)
-        keeper.save(number)
+        if is_whole(session):
+            _report(session, readings, keeper, job)
+            keeper.save(number)
         raise
     except RuntimeError as error:
-        if not compute.is_out_of_memory(error):
+        if not compute.is_out_of_memory(error) or not is_whole(session):
             raise
         _report(session, readings, keeper, job)
         if not session.updating:

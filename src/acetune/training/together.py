@@ -1,0 +1,211 @@
+"""What the processes that hold a network together do together: whatever takes all of it, at the leader's word.
+
+The leader validates, plays previews and saves alone, as ever. Where that needs the others, it tells them a deed, which
+they do at the same time; what comes of it counts in the leader.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from acetune.events import Json
+from acetune.training import checkpoint, trainable
+from acetune.training.messages import Message, garbled
+from acetune.training.sharding import Tensors
+from acetune.training.trainable import precision
+from acetune.training.updater import tensors_of
+
+if TYPE_CHECKING:
+    from acetune.training.session import Session
+
+#: What a network is asked with.
+Argument: TypeAlias = Tensor | bool | int | float | str | None
+#: Key of a message that tells a deed.
+_DEED: Final = "deed"
+
+
+class Together(ABC):
+    """Something that all processes do at the same time, outside a step."""
+
+    @abstractmethod
+    def message(self) -> Message:
+        """Return what the others are told."""
+
+    @abstractmethod
+    def done_by(self, session: Session) -> Tensors:
+        """Do this process's share of it; what comes of it counts in the leader."""
+
+
+@dataclass(frozen=True)
+class Gather(Together):
+    """Put the weights together, or what the optimizer remembers of them."""
+
+    moments: bool
+
+    def message(self) -> Message:
+        """Return what the others are told."""
+        return Message({_DEED: "gather", "moments": self.moments})
+
+    def done_by(self, session: Session) -> Tensors:
+        """Return them whole in the leader, and nothing elsewhere."""
+        assert session.shards
+        weights = {name: parameter.detach() for name, parameter in session.parameters.items()}
+        mine = tensors_of(session.optimizer, session.parameters) if self.moments else weights
+        return session.shards.gathered(mine, keep=session.team.rank == 0)
+
+
+@dataclass(frozen=True)
+class Return(Together):
+    """Go back to a checkpoint."""
+
+    folder: Path
+
+    def message(self) -> Message:
+        """Return what the others are told."""
+        return Message({_DEED: "return", "folder": str(self.folder)})
+
+    def done_by(self, session: Session) -> Tensors:
+        """Do it."""
+        assert session.shards
+        with session.team.agreed():
+            checkpoint.restore(self.folder, session.optimizer, session.parameters, session.shards.rows)
+        return {}
+
+
+@dataclass(frozen=True)
+class Exchange(Together):
+    """Take the weights that the network came with, or come back from them."""
+
+    base: bool
+
+    def message(self) -> Message:
+        """Return what the others are told."""
+        return Message({_DEED: "exchange", "base": self.base})
+
+    def done_by(self, session: Session) -> Tensors:
+        """Do it."""
+        assert session.shards
+        if not self.base:
+            session.shards.come_back()
+            return {}
+        with session.team.agreed():
+            network = session.family.load_network(torch.device("cpu"), torch.float32)
+            session.shards.become(dict(network.named_parameters()))
+        return {}
+
+
+@dataclass(frozen=True)
+class Pass(Together):
+    """Show the network something without learning from it, as the leader does now.
+
+    Attributes:
+        shown: Arguments of the network; those without a name by their place.
+    """
+
+    shown: Mapping[str, Argument]
+
+    @classmethod
+    def of(cls, places: tuple[Argument, ...], named: Mapping[str, Argument]) -> Pass:
+        """Return the pass with these arguments."""
+        return cls({**{str(place): value for place, value in enumerate(places)}, **named})
+
+    def message(self) -> Message:
+        """Return what the others are told."""
+        tensors = {name: value for name, value in self.shown.items() if isinstance(value, Tensor)}
+        plain: dict[str, Json] = {n: value for n, value in self.shown.items() if not isinstance(value, Tensor)}
+        return Message({_DEED: "pass", "plain": plain}, tensors)
+
+    @torch.no_grad()
+    def done_by(self, session: Session) -> Tensors:
+        """Do it, and forget what comes of it."""
+        here = {n: v.to(session.device) if isinstance(v, Tensor) else v for n, v in self.shown.items()}
+        places = sorted(filter(str.isdigit, here), key=int)
+        named = {name: value for name, value in here.items() if name not in places}
+        training = session.network.training
+        session.network.eval()
+        with precision(session.facts, session.device, session.dtype):
+            session.network(*(here[place] for place in places), **named)
+        session.network.train(training)
+        return {}
+
+
+def is_deed(message: Message) -> bool:
+    """Whether a message tells a deed."""
+    return _DEED in message.words
+
+
+def deed_of(message: Message) -> Together:
+    """Return the deed that a message tells.
+
+    Raises:
+        ResourceError: If it tells none.
+    """
+    words: dict[str, object] = dict(message.words)
+    match words:
+        case {"deed": "gather", "moments": bool(moments)}:
+            return Gather(moments)
+        case {"deed": "return", "folder": str(folder)}:
+            return Return(Path(folder))
+        case {"deed": "exchange", "base": bool(base)}:
+            return Exchange(base)
+        case {"deed": "pass", "plain": dict(plain)} if not any(isinstance(v, (list, dict)) for v in plain.values()):
+            return Pass({**message.tensors, **plain})
+    raise garbled(f"no deed called {str(message.words.get(_DEED))[:60]}")
+
+
+def together(session: Session, deed: Together) -> Tensors:
+    """Do something in all processes; return what came of it here, in the leader."""
+    session.team.give(deed.message())
+    return deed.done_by(session)
+
+
+def in_company(session: Session) -> None:
+    """Let the others join every pass through the leader's network that is no part of a step."""
+
+    def ask(_: nn.Module, places: tuple[Argument, ...], named: Mapping[str, Argument]) -> None:
+        if not torch.is_grad_enabled():
+            session.team.give(Pass.of(places, named).message())
+
+    if session.team.rank == 0:
+        session.network.register_forward_pre_hook(ask, prepend=True, with_kwargs=True)
+
+
+def moments(session: Session) -> Tensors:
+    """Return every tensor of the optimizer, whole."""
+    return (
+        together(session, Gather(moments=True)) if session.shards else tensors_of(session.optimizer, session.parameters)
+    )
+
+
+def return_to(session: Session, folder: Path) -> None:
+    """Go back to the weights of a checkpoint."""
+    if session.shards:
+        together(session, Return(folder))
+    else:
+        checkpoint.restore(folder, session.optimizer, session.parameters)
+
+
+def as_base(session: Session, start: int) -> AbstractContextManager[None]:
+    """Return a block in which the network is what it was before any training; this one went on from a step."""
+    if session.shards and start:
+        return _exchanged(session)
+    changed = session.parameters if start else {}
+    return trainable.as_base(session.family, session.network, session.facts, changed)
+
+
+@contextmanager
+def _exchanged(session: Session) -> Iterator[None]:
+    """Let the network have, in all processes, the weights that it came with inside the block."""
+    together(session, Exchange(base=True))
+    try:
+        yield
+    finally:
+        together(session, Exchange(base=False))

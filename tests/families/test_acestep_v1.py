@@ -10,12 +10,15 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from acetune import catalog
+from acetune.adapters import attach
+from acetune.adapters.adapter import Adapter, Facts
 from acetune.compute import Machine
 from acetune.data.track import Track
 from acetune.errors import DataError, MissingDependency
 from acetune.events import Job
 from acetune.families.acestep_v1 import checkpoint, names, places, tiny
 from acetune.families.acestep_v1.conditions import NO_LYRICS
+from acetune.families.adapter_names import read_adapter
 from acetune.families.family import ModelFamily, Prompt
 from acetune.families.objective import Objective
 from acetune.flow import path
@@ -163,3 +166,26 @@ def test_lyric_layers_are_a_choice_of_their_own() -> None:
 
 def test_the_card_is_in_the_catalogue() -> None:
     assert catalog.resolve("family", "acestep_v1") is CARD
+
+
+def test_the_universal_file_has_the_names_and_the_scale_that_comfyui_and_diffusers_want(
+    models: Path, tmp_path: Path
+) -> None:
+    # Bare names of the checkpoint; neither program knows another scale than 1 (diffusers 0.42.1, ComfyUI 0.20.1).
+    family = opened(models)
+    network = family.load_network(CPU, torch.float32)
+    modules = family.target_modules("transformer_blocks.0.attn.to_q,lyrics")
+    facts = Facts(kind="lora", rank=2, alpha=8.0, modules=modules, family="acestep_v1", variant="tiny-v1",
+                  fingerprint="")  # fmt: skip
+    adapter = Adapter({name: p.detach() + 0.1 for name, p in attach.attach(network, facts).items()}, facts)
+    form = catalog.resolve("exporter", "universal")
+
+    form.write(form.held(adapter, network), CARD, tmp_path / "a.safetensors", torch.float32)
+
+    file = load_file(tmp_path / "a.safetensors")
+    assert file.keys() == {f"{module}.lora_{part}.weight" for module in modules for part in "AB"}
+    a, b = (file[f"transformer_blocks.0.attn.to_q.lora_{part}.weight"] for part in "AB")
+    ours = [adapter.weights[f"transformer_blocks.0.attn.to_q.lora_{part}.weight"] for part in "AB"]
+    torch.testing.assert_close(b @ a, 4.0 * ours[1] @ ours[0])
+    assert form.caveat(adapter, CARD) is None
+    assert read_adapter(tmp_path / "a.safetensors").weights.keys() == adapter.weights.keys()

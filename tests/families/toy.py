@@ -138,6 +138,10 @@ class ToyCard:
     def network_name(self, module: str) -> str:
         return module.removeprefix("toy_")
 
+    @property
+    def adapter_prefix(self) -> str:
+        return "toy/"
+
     def checkpoint_name(self, module: str) -> str:
         return f"toys.{module}"
 

@@ -21,15 +21,16 @@ from acetune.sections import WHOLE
 if TYPE_CHECKING:
     from torch import Tensor
 
-#: PEFT's prefix, relative to the network.
+#: PEFT's prefix, relative to the network, in the folders that it saves.
 PREFIX = "base_model.model."
 
-#: How programs name a module of our network in adapter files: ours, PEFT's and the official app's, ComfyUI's,
-#: kohya's, the LyCORIS library's, diffusers'.
+#: How programs name a module of our network in adapter files: ours, PEFT's, the official app's, ComfyUI's, kohya's,
+#: the LyCORIS library's, diffusers'.
 SPELLINGS: Mapping[str, Callable[[str, FamilyCard], str]] = MappingProxyType(
     {
         "network": lambda module, card: module,
-        "official": lambda module, card: PREFIX + card.official_name(module),
+        "peft": lambda module, card: PREFIX + card.official_name(module),
+        "official": lambda module, card: card.adapter_prefix + card.official_name(module),
         "comfyui": lambda module, card: "diffusion_model." + card.checkpoint_name(module),
         "kohya": lambda module, card: "lora_unet_" + card.checkpoint_name(module).replace(".", "_"),
         "lycoris": lambda module, card: "lycoris_" + card.official_name(module).replace(".", "_"),
@@ -41,7 +42,7 @@ _PARTS = (("lora_down.weight", "lora_A.weight"), ("lora_up.weight", "lora_B.weig
 
 
 def official(adapter: Adapter, card: FamilyCard) -> dict[str, Tensor]:
-    """Return an adapter's weights under official names with PEFT's prefix."""
+    """Return an adapter's weights as the model's own app names them in a file."""
     return spelled(adapter, card, "official")
 
 

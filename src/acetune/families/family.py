@@ -218,6 +218,11 @@ class FamilyCard(Protocol):
         """Return the name that the model's own app gives to a module of our network."""
         ...
 
+    @property
+    def adapter_prefix(self) -> str:
+        """What stands before official names in the adapter files that the model's own app and ComfyUI read."""
+        ...
+
     def network_name(self, module: str) -> str:
         """Return our name of a module that the model's own app names so."""
         ...

@@ -13,7 +13,7 @@ from acetune.adapters.adapter import HEADER, Adapter, Facts
 from acetune.adapters.kinds import kind
 from acetune.errors import WrongAdapter
 from acetune.events import Json
-from acetune.families.adapter_names import official, read_adapter
+from acetune.families.adapter_names import read_adapter, spelled
 from acetune.families.family import FamilyCard
 from acetune.storage import save_tensors
 
@@ -50,7 +50,7 @@ class PeftFolder:
             files.remove(target)
         with files.draft_folder(target) as draft:
             metadata = {"format": "pt", HEADER: held.facts.to_json()}
-            save_tensors(draft / _WEIGHTS, official(held, card), metadata)
+            save_tensors(draft / _WEIGHTS, spelled(held, card, "peft"), metadata)
             files.write_json(draft / _CONFIG, _config(held.facts, card))
 
     def read(self, target: Path, card: FamilyCard) -> Adapter:

@@ -1,10 +1,10 @@
 """The universal file: one safetensors that acetune and as many other programs as possible read alike at strength 1.
 
-LoRA has official names with PEFT's prefix, only lora_A and lora_B, and the scale baked into B: ComfyUI knows no alpha
-but ``.alpha`` tensors, which diffusers refuses; diffusers takes alpha = rank without metadata. With the scale inside
-the weights all of them do the same. DoRA adds row lengths as ComfyUI counts them. LoKr and LoHa have the names of the
-LyCORIS library, which ComfyUI and the official app know; their alpha is the rank, a factor of 1. OFT of PEFT turns
-inputs where ComfyUI's turns outputs: no single file holds it.
+LoRA has official names with the prefix that the model's own app wants, only lora_A and lora_B, and the scale baked
+into B: ComfyUI knows no alpha but ``.alpha`` tensors, which diffusers refuses; diffusers takes alpha = rank without
+metadata. With the scale inside the weights all of them do the same. DoRA adds row lengths as ComfyUI counts them. LoKr
+and LoHa have the names of the LyCORIS library, which ComfyUI and the official app know; their alpha is the rank, a
+factor of 1. OFT of PEFT turns inputs where ComfyUI's turns outputs: no single file holds it.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ class Universal:
     def caveat(self, adapter: Adapter, card: FamilyCard) -> WrongAdapter | None:
         """Return a warning where diffusers would load nothing, or the wrong thing.
 
-        It reads plain LoRA only, and knows official files by their q and k projections.
+        It reads plain LoRA only, and knows official files with a prefix by their q and k projections.
         """
         if adapter.facts.kind != "lora":
             return WrongAdapter("formats.lora_only", kind=adapter.facts.kind)
         names = [card.official_name(module) for module in adapter.facts.modules]
-        if any("q_proj" in name or "k_proj" in name for name in names):
+        if not card.adapter_prefix or any("q_proj" in name or "k_proj" in name for name in names):
             return None
         return WrongAdapter("formats.not_for_diffusers")
 

@@ -91,6 +91,11 @@ class AceStepV1Card:
         """Return the family's own knobs."""
         return AceStepV1Section
 
+    @property
+    def adapter_prefix(self) -> str:
+        """Nothing: the official app loads through diffusers, which saves bare names; ComfyUI knows no others."""
+        return ""
+
     def official_name(self, module: str) -> str:
         """Return the official app's name of a module: ours."""
         return module

@@ -159,6 +159,11 @@ class AceStepV15Card:
         """Return the family's own knobs."""
         return AceStepV15Section
 
+    @property
+    def adapter_prefix(self) -> str:
+        """PEFT's: the official app loads through it."""
+        return "base_model.model."
+
     def official_name(self, module: str) -> str:
         """Return the official app's name of a module of our network."""
         return names.to_official(module)

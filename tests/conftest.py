@@ -11,6 +11,7 @@ import pytest
 from world import QUICK, make_home, tone
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as the command line does; before torch is loaded
 
 
 @pytest.fixture(scope="session")

@@ -36,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = Everywhere(language="zh" if os.environ.get("ACETUNE_LANG") == "zh" else "en")
     command = ""
     _write_unicode()
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read when torch is loaded: see docs/log.md on busy cores
     if arguments == ["--version"]:
         print(f"acetune {__version__}")
         return 0

@@ -17,6 +17,7 @@ from acetune.cli import (
     generating,
     importing,
     models,
+    publishing,
     results,
     runs,
     sharing,
@@ -50,9 +51,10 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Callable[..., None]]]] = {
         "Import, check, edit and share data sets.",
         {**importing.COMMANDS, **checking.COMMANDS, **editing.COMMANDS, **sharing.COMMANDS, **tensors.COMMANDS},
     ),
-    "runs": ("List, show, follow and stop trainings.", runs.COMMANDS),
+    "runs": ("List, show, follow, stop and repeat trainings.", runs.COMMANDS),
     "models": ("Find, fetch and check model weights.", models.COMMANDS),
     "cache": ("Look at encoded songs and delete them; deleting is always safe.", cache.COMMANDS),
+    "hub": ("Publish adapters on the Hugging Face hub, redacted.", publishing.COMMANDS),
     "config": ("Show, check and describe recipes; edit the lists of labels.", config.COMMANDS),
 }
 

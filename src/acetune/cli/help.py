@@ -107,6 +107,15 @@ EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
     "runs stop": ("acetune runs stop my-style",),
     "runs save": ("acetune runs save my-style",),
     "runs preview": ("acetune runs preview my-style",),
+    "runs bundle": ("acetune runs bundle my-style", "acetune runs bundle my-style -o for-the-paper.zip"),
+    "runs replay": (
+        "acetune runs replay my-style-bundle.zip ./my_songs",
+        "acetune runs replay my-style-bundle.zip ./my_songs --first 20",
+    ),
+    "hub push": (
+        "acetune hub push my-style me/my-style --licence cc-by-4.0 --dry-run",
+        "acetune hub push my-style me/my-style --licence cc-by-4.0 --audio demo.flac --private",
+    ),
     "models ls": ("acetune models ls",),
     "models where": ("acetune models where turbo",),
     "models get": ("acetune models get turbo", "HF_ENDPOINT=https://my.mirror acetune models get turbo"),

@@ -20,10 +20,12 @@ from acetune.events import StageEnded
 from acetune.monitor.words import Words
 
 #: Commands that take a flag for each knob.
-KNOB_COMMANDS = ("train", "plan", "encode", "resume", "sweep", "quickstart", "config show", "config validate")
+KNOB_COMMANDS = (
+    "train", "plan", "encode", "resume", "sweep", "quickstart", "runs replay", "config show", "config validate",
+)  # fmt: skip
 #: Commands that several launched processes do together, and those that they may not.
-_SHARED_COMMANDS, _LONELY_COMMANDS = ("train", "resume"), ("quickstart", "sweep")
-_GROUPS = ("data", "runs", "cache", "models", "config")
+_SHARED_COMMANDS, _LONELY_COMMANDS = ("train", "resume"), ("quickstart", "sweep", "runs replay")
+_GROUPS = ("data", "runs", "cache", "models", "hub", "config")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

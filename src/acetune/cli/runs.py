@@ -1,4 +1,4 @@
-"""Commands about trainings: list, show, follow, stop."""
+"""Commands about trainings: list, show, follow, stop, repeat."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from acetune.cli.arguments import RunName
+from acetune.cli.arguments import Folder, RunName
 from acetune.cli.session import Session, session_of
 from acetune.cli.tables import align
 
@@ -110,6 +110,44 @@ def metrics(
     session.finish({"path": out, "lines": text.count("\n") - 1}, text.rstrip() if out is None else str(out))
 
 
+def bundle(
+    context: typer.Context,
+    run: RunName,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The zip file.", show_default="RUN-bundle.zip")
+    ] = None,
+) -> None:
+    """Write what repeats a run into a small zip file: recipe, hashes, versions, seeds and losses.
+
+    Songs are content hashes in it; names, captions, lyrics and paths stay here.
+    """
+    from acetune.sharing.bundle import bundle as write
+
+    session = session_of(context)
+    path = write(run, out=out, home=session.home)
+    session.finish({"path": path}, str(path))
+
+
+def replay(
+    context: typer.Context,
+    path: Annotated[Path, typer.Argument(metavar="BUNDLE", help="What `runs bundle` wrote.", show_default=False)],
+    folder: Folder,
+    first: Annotated[int | None, typer.Option(help="Repeat so many steps only.", min=1, show_default="all")] = None,
+) -> None:
+    """Train again what a bundle says, on the same songs, and compare every loss.
+
+    On the processor unless --device says another. A loss that differs by more than a thousandth is an error. Flags of
+    knobs say where weights or a starting adapter lie, where the run had them.
+    """
+    from acetune.sharing.replay import replay as repeat
+
+    session = session_of(context)
+    found = repeat(path, folder, steps=first, changes=session.changes, home=session.home, job=session.job)
+    words = "replayed_equal" if found.equal else "replayed"
+    line = session.words(words, run=found.run, steps=found.steps, largest=f"{found.largest:.1e}")
+    session.finish(vars(found), line)
+
+
 def tensorboard(
     context: typer.Context,
     run: Annotated[
@@ -193,4 +231,6 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "stop": stop,
     "save": save,
     "preview": preview,
+    "bundle": bundle,
+    "replay": replay,
 }

@@ -80,7 +80,7 @@ def _listing(repository: Repository) -> tuple[str, tuple[RemoteFile, ...]]:
 
     try:
         info = HfApi().model_info(repository.id, files_metadata=True, timeout=_TIMEOUT)
-    except _network_errors() as cause:
+    except network_errors() as cause:
         raise _failed(repository, cause) from cause
     listed = tuple(
         RemoteFile(file.rfilename, file.size or 0, file.lfs.sha256 if file.lfs else None)
@@ -118,7 +118,7 @@ def _fetch_all(repository: Repository, commit: str, missing: tuple[RemoteFile, .
         part.parent.mkdir(parents=True, exist_ok=True)
         try:
             _fetch(url, part, file, meter)
-        except _network_errors() as cause:
+        except network_errors() as cause:
             raise _failed(repository, cause) from cause
         if part.stat().st_size != file.size or file.sha256 not in (None, files.content_hash(part)):
             part.unlink()
@@ -136,7 +136,7 @@ def _fetch(url: str, part: Path, file: RemoteFile, meter: _Meter) -> None:
             before = out.tell()
             try:
                 _append(url, out, file, meter)
-            except _network_errors() as cause:
+            except network_errors() as cause:
                 tries = _TRIES if out.tell() > before else tries - 1
                 if tries == 0 or _is_refusal(cause):
                     raise
@@ -188,7 +188,7 @@ class _Meter:
             self.job.report(Progress(stage=STAGE, done=self.done, total=self.total, item=self.item))
 
 
-def _network_errors() -> tuple[type[Exception], ...]:
+def network_errors() -> tuple[type[Exception], ...]:
     """Return what the hub's client raises: its own errors, and those of the HTTP library that it brings."""
     from huggingface_hub import errors
 

@@ -46,6 +46,18 @@ def write_marked(path: Path, audio: Samples, facts: Mapping[str, Json]) -> None:
     audio_files.write(path, audio, comment=mark)
 
 
+def read_mark(path: Path) -> dict[str, Json] | None:
+    """Return what a file says of how it was generated; None where it says nothing, or cannot be read."""
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(path) as sound:
+            said = json.loads(sound.comment)
+    except (OSError, ValueError, soundfile.SoundFileError):
+        return None
+    return said if isinstance(said, dict) and said.get("ai_generated") is True else None
+
+
 def repainted(made: Samples, source: Samples, start: float, end: float) -> Samples:
     """Return the source with its seconds from start to end replaced, everything else as it was to the bit.
 

@@ -1,0 +1,162 @@
+"""A run as a small zip file that repeats it: recipe, hashes, versions, seeds and losses.
+
+Nothing in it says what the songs are called or what is sung: songs are content hashes, paths are gone from the recipe.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from pathlib import Path
+from platform import machine, python_version, system
+from typing import Any, Final, cast
+
+from acetune import __version__, files
+from acetune.errors import DataError, SettingError
+from acetune.events import Json
+from acetune.monitor.summary import summarise
+from acetune.recipe import Recipe
+from acetune.run import Run
+from acetune.training import checkpoint
+from acetune.workspace import Workspace
+
+#: Layout of a bundle; newer ones are refused.
+VERSION: Final = 1
+_ENTRY: Final = "bundle.json"
+#: Larger ones are none of ours.
+_MOST_BYTES: Final = 64_000_000
+#: Libraries whose versions decide about the last digits.
+LIBRARIES: Final = ("torch", "diffusers", "transformers", "peft", "accelerate")
+#: Knobs that say where something lies on this machine.
+_PLACES: Final = (
+    ("data", "dataset", ""),
+    ("model", "path", None),
+    ("adapter", "start", None),
+    ("preview", "prompts", None),
+)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What is needed to repeat a run, and what came of it.
+
+    Attributes:
+        name: Of the run.
+        recipe: Its knobs, without paths.
+        removed: Knobs that held a path, the data set apart.
+        versions: Library to version; "python", "system" and "acetune" too.
+        model: Fingerprint of the network's weights.
+        parts: Hash of songs and texts as they were encoded.
+        songs: Content hash of the audio and part (train, validation) of each song, in the order of the training.
+        threads, dtype: Of the processor, and of the frozen weights.
+        steps: Step and loss of each update.
+        validations: Step, loss and difference of each validation.
+        verdict: As in the report.
+    """
+
+    name: str
+    recipe: Mapping[str, Json]
+    removed: tuple[str, ...]
+    versions: Mapping[str, str]
+    model: str
+    parts: str
+    songs: tuple[tuple[str | None, str], ...]
+    threads: int
+    dtype: str
+    steps: tuple[tuple[int, float], ...]
+    validations: tuple[tuple[int, float, float], ...] = ()
+    verdict: Mapping[str, Json] = field(default_factory=dict)
+
+
+def bundle(run: str | Path, *, out: str | Path | None = None, home: str | Path | None = None) -> Path:
+    """Write the bundle of a run.
+
+    Args:
+        run: Name or folder.
+        out: The zip file; ``<run>-bundle.zip`` where None.
+        home: Workspace folder.
+
+    Raises:
+        SettingError: If there is no such run, or nothing of it was trained and saved.
+        DiskFull, NotWritable: As the file system says.
+    """
+    found = Run(Workspace.at(home).find_run(run))
+    target = Path(out or f"{found.name}-bundle.zip")
+    text = json.dumps({"version": VERSION, "made_by": "acetune", **asdict(bundle_of(found))}, indent=1)
+    with files.draft_file(target) as draft, zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(zipfile.ZipInfo(_ENTRY), text, zipfile.ZIP_DEFLATED)
+    return target
+
+
+def bundle_of(run: Run) -> Bundle:
+    """Return the bundle of a run (raises as `bundle`)."""
+    newest, summary = checkpoint.newest(run), summarise(run)
+    if newest is None or not summary.steps:
+        raise SettingError("sharing.untrained", run=run.name)
+    state = newest[0]
+    recipe, removed = _without_places(summary.recipe)
+    return Bundle(
+        name=run.name,
+        recipe=recipe,
+        removed=removed,
+        versions=versions(),
+        model=str(summary.result.get("fingerprint", "")),
+        parts=state.parts,
+        songs=songs_of(run),
+        threads=state.threads,
+        dtype=state.dtype,
+        steps=tuple((event.step, event.loss) for event in summary.steps),
+        validations=tuple((event.step, event.loss, event.difference) for event in summary.validations),
+        verdict=cast("Mapping[str, Json]", vars(summary.verdict) if summary.verdict else {}),
+    )
+
+
+def read_bundle(path: Path) -> Bundle:
+    """Return what `bundle` wrote.
+
+    Raises:
+        SettingError: If there is no such file, or a newer acetune wrote it.
+        DataError: If it is no bundle, or a damaged one.
+    """
+    if not path.is_file():
+        raise SettingError("sharing.no_bundle", path=path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.getinfo(_ENTRY).file_size > _MOST_BYTES:
+                raise DataError("sharing.bad_bundle", path=path, cause=f"{_ENTRY} is too large")
+            values: dict[str, Any] = json.loads(archive.read(_ENTRY))
+        if values.pop("version") != VERSION:
+            raise SettingError("sharing.newer_bundle", path=path, known=VERSION)
+        values.pop("made_by")
+        for name in ("removed", "songs", "steps", "validations"):
+            values[name] = tuple(tuple(row) if isinstance(row, list) else row for row in values[name])
+        return Bundle(**values)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as cause:
+        raise DataError("sharing.bad_bundle", path=path, cause=cause) from cause
+
+
+def songs_of(run: Run) -> tuple[tuple[str | None, str], ...]:
+    """Return content hash and part of each song of a run, in the order of the training."""
+    content = files.read_json(run.tracks_file) if run.tracks_file.is_file() else {}
+    rows = content.get("tracks", []) if isinstance(content, dict) else []
+    return tuple((row.get("audio_sha256"), str(row.get("part"))) for row in rows if isinstance(row, dict))
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what decides about the last digits."""
+    libraries = {name: metadata.version(name) for name in LIBRARIES}
+    return {"acetune": __version__, "python": python_version(), "system": f"{system()} {machine()}", **libraries}
+
+
+def _without_places(recipe: Recipe) -> tuple[dict[str, Json], tuple[str, ...]]:
+    """Return a recipe without paths of this machine, and the knobs that had one."""
+    values = recipe.model_dump(mode="json")
+    removed = []
+    for section, knob, empty in _PLACES:
+        if values[section][knob] != empty:
+            removed.append(f"{section}.{knob}")
+        values[section][knob] = empty
+    return values, tuple(name for name in removed if name != "data.dataset")

@@ -1,0 +1,181 @@
+"""A bundle repeats a run, and says nothing about the songs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+from probing import collector
+
+import acetune
+from acetune import catalog
+from acetune.cli.main import main
+from acetune.errors import DataError, MissingDependency, SettingError
+from acetune.events import Noticed
+from acetune.recipe import resolve
+from acetune.sharing.bundle import bundle, read_bundle
+from acetune.sharing.push import Release, push
+from acetune.sharing.replay import replay
+from world import QUICK, make_home
+
+
+@pytest.fixture(scope="module")
+def bundled(tmp_path_factory: pytest.TempPathFactory, models: Path, cache: Path, album: Path) -> tuple[Path, Path]:
+    """A workspace with a training of four steps, and its bundle."""
+    home = make_home(tmp_path_factory.mktemp("bundled") / "home", models, cache)
+    layer = {**QUICK, "data.dataset": str(album), "schedule.steps": 4}
+    acetune.train(resolve([("test", layer)]).recipe, name="style", home=home)
+    return home, bundle("style", out=home / "style.zip", home=home)
+
+
+def test_a_replay_gives_the_same_losses_to_the_bit(bundled: tuple[Path, Path], album: Path) -> None:
+    home, path = bundled
+
+    found = replay(path, album, steps=3, home=home)
+
+    assert (found.steps, found.equal, found.largest) == (3, True, 0.0)
+
+
+def test_a_bundle_holds_no_names_captions_lyrics_or_paths(bundled: tuple[Path, Path], album: Path) -> None:
+    home, path = bundled
+
+    with zipfile.ZipFile(path) as archive:
+        text = "".join(archive.read(name).decode() for name in archive.namelist())
+
+    assert "song0" not in text and "dreamy" not in text and "la la" not in text
+    assert str(album) not in text and str(home) not in text
+
+
+def test_a_bundle_says_what_repeats_the_run(bundled: tuple[Path, Path]) -> None:
+    said = read_bundle(bundled[1])
+
+    assert [step for step, _ in said.steps] == [1, 2, 3, 4] and len(said.songs) == 9
+    assert {"torch", "peft", "acetune", "python"} <= said.versions.keys() and said.model and said.parts
+    assert said.recipe["data"]["seed"] == 42 and said.threads == 1 and said.dtype == "float32"
+
+
+def test_another_seed_is_noticed(bundled: tuple[Path, Path], album: Path, tmp_path: Path) -> None:
+    home, path = bundled
+    changed = rewritten(path, tmp_path / "other.zip", lambda said: said["recipe"]["data"].update(seed=7))
+
+    with pytest.raises(DataError) as refused:
+        replay(changed, album, steps=1, home=home)
+
+    assert refused.value.code in ("sharing.differs", "sharing.other_texts")
+
+
+def test_other_songs_are_refused_before_anything_is_trained(bundled: tuple[Path, Path], trio: Path) -> None:
+    with pytest.raises(DataError) as refused:
+        replay(bundled[1], trio, home=bundled[0])
+
+    assert refused.value.code == "sharing.other_songs"
+
+
+def test_another_caption_is_noticed(bundled: tuple[Path, Path], album: Path, tmp_path: Path) -> None:
+    shutil.copytree(album, tmp_path / "album")
+    file = tmp_path / "album" / "metadata.jsonl"
+    file.write_text(file.read_text().replace("style 3,", "style three,"))
+
+    with pytest.raises(DataError) as refused:
+        replay(bundled[1], tmp_path / "album", steps=1, home=bundled[0])
+
+    assert refused.value.code == "sharing.other_texts"
+
+
+def test_other_versions_are_said(bundled: tuple[Path, Path], album: Path, tmp_path: Path) -> None:
+    job, events = collector()
+    older = rewritten(bundled[1], tmp_path / "older.zip", lambda said: said["versions"].update(torch="1.0"))
+
+    replay(older, album, steps=1, home=bundled[0], job=job)
+
+    assert "torch 1.0 -> " in next(e.message for e in events if isinstance(e, Noticed) and e.code == "sharing.versions")
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut", b"{}"])
+def test_what_is_no_bundle_is_refused(tmp_path: Path, album: Path, content: bytes) -> None:
+    (tmp_path / "b.zip").write_bytes(content)
+
+    with pytest.raises(DataError, match="no bundle"):
+        read_bundle(tmp_path / "b.zip")
+
+
+def test_a_starting_point_that_lay_elsewhere_is_asked_for(
+    bundled: tuple[Path, Path], album: Path, tmp_path: Path
+) -> None:
+    path = rewritten(bundled[1], tmp_path / "b.zip", lambda said: said["removed"].append("adapter.start"))
+
+    with pytest.raises(SettingError, match=r"adapter\.start"):
+        replay(path, album, home=bundled[0])
+
+
+def test_the_commands_write_and_replay(
+    bundled: tuple[Path, Path], album: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home, path = bundled
+
+    assert main(["--home", str(home), "runs", "replay", str(path), str(album), "--first", "1"]) == 0
+    assert "to the bit" in capsys.readouterr().out
+
+
+def test_a_dry_run_writes_what_would_leave_and_nothing_private(
+    bundled: tuple[Path, Path], album: Path, tmp_path: Path
+) -> None:
+    home, _ = bundled
+    (piece,) = acetune.generate(
+        acetune.Request(caption="dreamy", seconds=1.0, device="cpu", out=tmp_path / "my song.flac"), home=home
+    )
+
+    found = push("style", "me/style", Release("cc-by-4.0", (piece,)), dry_run=True, home=home)
+
+    text = (found.folder / "README.md").read_text()
+    assert found.files == ("README.md", "audio-1.flac", "bundle.zip", "style_final.safetensors")
+    assert "license: cc-by-4.0" in text and "pipeline_tag: text-to-audio" in text and "Verdict: **" in text
+    assert "song0" not in text and "dreamy" not in text and str(album) not in text and "my song" not in text
+
+
+def test_a_run_with_a_song_that_somebody_refused_is_not_published(
+    bundled: tuple[Path, Path], album: Path, tmp_path: Path
+) -> None:
+    run = elsewhere(bundled[0], album, tmp_path)
+    catalog.resolve("data", "edit")(tmp_path / "album", "set", "consent", "no", tracks=["song1*"])
+
+    with pytest.raises(DataError) as refused:
+        push(run, "me/style", dry_run=True, home=bundled[0])
+
+    assert refused.value.code == "sharing.refused" and not (run / "hub").exists()
+
+
+def test_audio_that_is_not_generated_does_not_leave(bundled: tuple[Path, Path], album: Path) -> None:
+    release = Release(audio=(album / "song0.flac",))
+
+    with pytest.raises(DataError, match="does not say that acetune generated it"):
+        push("style", "me/style", release, dry_run=True, home=bundled[0])
+
+
+def test_nothing_is_sent_from_a_machine_that_is_told_to_be_offline(bundled: tuple[Path, Path]) -> None:
+    with pytest.raises(MissingDependency) as refused:
+        push("style", "me/style", home=bundled[0])
+
+    assert refused.value.code == "sharing.offline"
+
+
+def elsewhere(home: Path, album: Path, folder: Path) -> Path:
+    """Copy a run and its songs, so that rights can be changed."""
+    shutil.copytree(album, folder / "album")
+    shutil.copytree(home / "runs" / "style", folder / "style", ignore=shutil.ignore_patterns("hub"))
+    file = folder / "style" / "recipe.yaml"
+    file.write_text(file.read_text().replace(str(album), str(folder / "album")))
+    return folder / "style"
+
+
+def rewritten(path: Path, target: Path, change: object) -> Path:
+    """Write a bundle that says something else."""
+    with zipfile.ZipFile(path) as archive:
+        said = json.loads(archive.read("bundle.json"))
+    change(said)
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.writestr("bundle.json", json.dumps(said))
+    return target

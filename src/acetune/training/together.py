@@ -7,16 +7,14 @@ they do at the same time; what comes of it counts in the leader.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 import torch
-from torch import Tensor, nn
 
-from acetune.events import Json
 from acetune.training import checkpoint, trainable
 from acetune.training.messages import Message, garbled
 from acetune.training.sharding import Tensors
@@ -26,8 +24,8 @@ from acetune.training.updater import tensors_of
 if TYPE_CHECKING:
     from acetune.training.session import Session
 
-#: What a network is asked with.
-Argument: TypeAlias = Tensor | bool | int | float | str | None
+#: Length of the music of a pass that counts for nothing, in the least that a family takes.
+_PERIODS: Final = 8
 #: Key of a message that tells a deed.
 _DEED: Final = "deed"
 
@@ -104,35 +102,21 @@ class Exchange(Together):
 
 @dataclass(frozen=True)
 class Pass(Together):
-    """Show the network something without learning from it, as the leader does now.
-
-    Attributes:
-        shown: Arguments of the network; those without a name by their place.
-    """
-
-    shown: Mapping[str, Argument]
-
-    @classmethod
-    def of(cls, places: tuple[Argument, ...], named: Mapping[str, Argument]) -> Pass:
-        """Return the pass with these arguments."""
-        return cls({**{str(place): value for place, value in enumerate(places)}, **named})
+    """Go through the network as often as the leader does: what matters are the weights that are put together for it."""
 
     def message(self) -> Message:
         """Return what the others are told."""
-        tensors = {name: value for name, value in self.shown.items() if isinstance(value, Tensor)}
-        plain: dict[str, Json] = {n: value for n, value in self.shown.items() if not isinstance(value, Tensor)}
-        return Message({_DEED: "pass", "plain": plain}, tensors)
+        return Message({_DEED: "pass"})
 
     @torch.no_grad()
     def done_by(self, session: Session) -> Tensors:
-        """Do it, and forget what comes of it."""
-        here = {n: v.to(session.device) if isinstance(v, Tensor) else v for n, v in self.shown.items()}
-        places = sorted(filter(str.isdigit, here), key=int)
-        named = {name: value for name, value in here.items() if name not in places}
+        """Show the network made-up music, and forget what comes of it."""
+        batch = session.family.probe(session.family.crop_multiple * _PERIODS, session.device)
+        t, dropped = (torch.zeros(1, dtype=kind, device=session.device) for kind in (torch.float32, torch.bool))
         training = session.network.training
         session.network.eval()
         with precision(session.facts, session.device, session.dtype):
-            session.network(*(here[place] for place in places), **named)
+            session.family.predict(session.network, batch, batch.x0, t, dropped)
         session.network.train(training)
         return {}
 
@@ -156,8 +140,8 @@ def deed_of(message: Message) -> Together:
             return Return(Path(folder))
         case {"deed": "exchange", "base": bool(base)}:
             return Exchange(base)
-        case {"deed": "pass", "plain": dict(plain)} if not any(isinstance(v, (list, dict)) for v in plain.values()):
-            return Pass({**message.tensors, **plain})
+        case {"deed": "pass"}:
+            return Pass()
     raise garbled(f"no deed called {str(message.words.get(_DEED))[:60]}")
 
 
@@ -170,12 +154,12 @@ def together(session: Session, deed: Together) -> Tensors:
 def in_company(session: Session) -> None:
     """Let the others join every pass through the leader's network that is no part of a step."""
 
-    def ask(_: nn.Module, places: tuple[Argument, ...], named: Mapping[str, Argument]) -> None:
+    def ask(*_: object) -> None:
         if not torch.is_grad_enabled():
-            session.team.give(Pass.of(places, named).message())
+            session.team.give(Pass().message())
 
     if session.team.rank == 0:
-        session.network.register_forward_pre_hook(ask, prepend=True, with_kwargs=True)
+        session.network.register_forward_pre_hook(ask, prepend=True)
 
 
 def moments(session: Session) -> Tensors:

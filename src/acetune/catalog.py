@@ -49,6 +49,18 @@ DATA_VERBS: dict[str, str] = {
     "import-tensors": "acetune.encoding.import_tensors:import_tensors",
 }
 
+#: What can be done with adapter files; the command group `adapter` has the same names, and `convert` for `export`.
+ADAPTER_TOOLS = {
+    "inspect": "acetune.formats.inspecting:inspect",
+    "diff": "acetune.formats.inspecting:diff",
+    "verify": "acetune.formats.consumers:verify",
+    "resize": "acetune.formats.tools:resize",
+    "merge": "acetune.formats.tools:merge",
+    "extract": "acetune.formats.tools:extract",
+    "scale": "acetune.formats.tools:scale",
+    "strip": "acetune.formats.tools:strip",
+}
+
 #: Model families: the torch-free card, which names the rest.
 FAMILIES = {
     "acestep_v15": "acetune.families.acestep_v15.variants:CARD",
@@ -140,6 +152,7 @@ TRACKERS = {
 _TABLES = {
     "verb": VERBS,
     "data": DATA_VERBS,
+    "adapter tool": ADAPTER_TOOLS,
     "family": FAMILIES,
     "token counter": TOKEN_COUNTERS,
     "tensors": TENSORS,

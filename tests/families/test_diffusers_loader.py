@@ -18,7 +18,9 @@ from acetune.adapters import attach
 from acetune.adapters.adapter import Adapter, Facts
 from acetune.events import Job
 from acetune.families.family import FamilyCard, ModelFamily
+from acetune.formats.consumers import readings
 from acetune.formats.format import Format
+from acetune.formats.sources import AdapterFile
 from acetune.recipe import family_of, resolve
 
 CPU = torch.device("cpu")
@@ -154,6 +156,24 @@ def test_diffusers_makes_of_a_file_what_the_table_says(
     network, adapter = trained(family, row.kind, row.modules)
 
     assert outcome(pipeline, write(row, adapter, card, tmp_path), network, row.modules) == row.outcome
+
+
+SAID_BY_US = {"half": "other strength", "error": "refused"}
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS.values() if row.kind == "lora"], ids=[
+    name for name, row in ROWS.items() if row.kind == "lora"
+])  # fmt: skip
+def test_verify_says_what_diffusers_makes_of_a_file(
+    row: Row, family: ModelFamily, card: FamilyCard, tmp_path: Path
+) -> None:  # fmt: skip
+    path = write(row, trained(family, row.kind, row.modules)[1], card, tmp_path)
+    source = AdapterFile(path, "tiny", 4.0 if row.baked else 8.0)
+
+    found = {one.program: one for one in readings(source, source.read(), card)}
+
+    assert found["diffusers"].outcome == SAID_BY_US.get(row.outcome, row.outcome)
+    assert found["diffusers"].strength == pytest.approx({"exact": 1.0, "half": 0.5}.get(row.outcome, 0.0))
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,13 @@ def set_strength(network: nn.Module, facts: Facts, strength: float) -> None:
             _blend(module, strength)
 
 
+def merge(network: nn.Module) -> None:
+    """Put what the adapter does into the network's own weights, at the strength it has, and take it off."""
+    for _, module in list(_tuned(network)):
+        module.merge(adapter_names=[_SLOT])
+    detach(network)
+
+
 def detach(network: nn.Module) -> None:
     """Take the adapter off, leaving the base network as it was."""
     for name, module in list(_tuned(network)):

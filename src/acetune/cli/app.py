@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import typer
 
 from acetune.cli import (
+    adapting,
     annotating,
     cache,
     checking,
@@ -50,6 +51,10 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Callable[..., None]]]] = {
     "data": (
         "Import, check, edit and share data sets.",
         {**importing.COMMANDS, **checking.COMMANDS, **editing.COMMANDS, **sharing.COMMANDS, **tensors.COMMANDS},
+    ),
+    "adapter": (
+        "Look at adapter files of any trainer, compare and convert them, make new ones of them.",
+        adapting.COMMANDS,
     ),
     "runs": ("List, show, follow, stop and repeat trainings.", runs.COMMANDS),
     "models": ("Find, fetch and check model weights.", models.COMMANDS),

@@ -100,6 +100,26 @@ EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
         "acetune data import-tensors ./my_tensors ./my_songs",
         "acetune data import-tensors ./my_tensors ./my_songs --conditions anew",
     ),
+    "adapter inspect": (
+        "acetune adapter inspect my-style_final.safetensors",
+        "acetune adapter inspect ./checkpoints/epoch_10 --variant turbo",
+    ),
+    "adapter diff": ("acetune adapter diff my-style_400steps.safetensors my-style_final.safetensors",),
+    "adapter verify": ("acetune adapter verify theirs.safetensors --variant turbo",),
+    "adapter convert": (
+        "acetune adapter convert theirs.safetensors --variant turbo --alpha 128",
+        "acetune adapter convert my-style_final.safetensors --to kohya --to diffusers -o ./exports",
+    ),
+    "adapter resize": (
+        "acetune adapter resize my-style_final.safetensors --rank 16 -o small.safetensors",
+        "acetune adapter resize my-style_final.safetensors --energy 0.95 -o small.safetensors",
+    ),
+    "adapter merge": (
+        "acetune adapter merge a.safetensors b.safetensors --weight 0.7 --weight 0.3 -o both.safetensors",
+    ),
+    "adapter extract": ("acetune adapter extract ./mymodel_final --variant turbo --rank 64 -o lora.safetensors",),
+    "adapter scale": ("acetune adapter scale my-style_final.safetensors --by 0.8 -o softer.safetensors",),
+    "adapter strip": ("acetune adapter strip my-style_final.safetensors -o plain.safetensors",),
     "runs ls": ("acetune runs ls",),
     "runs show": ("acetune runs show my-style",),
     "runs logs": ("acetune runs logs my-style -f", "acetune runs logs my-style --json"),

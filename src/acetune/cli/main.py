@@ -25,7 +25,7 @@ KNOB_COMMANDS = (
 )  # fmt: skip
 #: Commands that several launched processes do together, and those that they may not.
 _SHARED_COMMANDS, _LONELY_COMMANDS = ("train", "resume"), ("quickstart", "sweep", "runs replay")
-_GROUPS = ("data", "runs", "cache", "models", "hub", "config")
+_GROUPS = ("data", "adapter", "runs", "cache", "models", "hub", "config")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -47,7 +47,8 @@ def export(
 
     Each file is read back and compared before it counts as done. `universal` is one file for ComfyUI and diffusers;
     `peft` is a folder for PEFT and the official app; `comfyui`, `comfyui-generic`, `kohya`, `diffusers`, `lycoris` and
-    `acestep-cpp` are for one program each. A run that trained all weights is written as a model.
+    `acestep-cpp` are for one program each; `merged` is a whole model with the adapter inside. A run that trained all
+    weights is written as a model.
     """
     from acetune.formats.destination import Destination
 

@@ -12,8 +12,9 @@ from acetune.adapters import adapter as adapters
 from acetune.adapters import trained
 from acetune.adapters.adapter import Adapter, Facts, module_of
 from acetune.errors import WrongAdapter
+from acetune.events import Job
 from acetune.families.family import FamilyCard
-from acetune.families.foreign_adapters import fitting, foreign_adapter
+from acetune.families.foreign_adapters import doubts, fitting, foreign_adapter
 from acetune.families.foreign_files import ForeignFile, read_foreign, weights_file
 from acetune.recipe import family_of
 from acetune.sections import WHOLE
@@ -69,13 +70,16 @@ def unspelled(weights: Mapping[str, Tensor], facts: Facts, card: FamilyCard) -> 
     return named
 
 
-def read_adapter(path: Path, variant: str | None = None, alpha: float | None = None) -> Adapter:
+def read_adapter(
+    path: Path, variant: str | None = None, alpha: float | None = None, job: Job | None = None
+) -> Adapter:  # fmt: skip
     """Return the adapter of a file or folder, ours or another trainer's; theirs have the scale inside then.
 
     Args:
         path: Where it is.
         variant: What a foreign one was trained on; None for what it says itself.
         alpha: Of a foreign one, whatever it says.
+        job: Hears what a foreign one does not say or cannot give.
 
     Raises:
         WrongAdapter: If it is no adapter, fits no variant, or is a whole model; or says not what it was trained on.
@@ -88,6 +92,8 @@ def read_adapter(path: Path, variant: str | None = None, alpha: float | None = N
     if not is_ours(file):
         foreign = read_foreign(path)
         card, known = family_of(variant or _said_variant(foreign))
+        for doubt in doubts(foreign, alpha):
+            (job or Job()).tell(doubt, subject=path.name)
         return foreign_adapter(foreign, known, card, alpha)
     adapter = adapters.load(file)
     if adapter.facts.kind == WHOLE:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, cast
 
@@ -68,7 +68,7 @@ def foreign_adapter(file: ForeignFile, variant: Variant, card: FamilyCard, alpha
     usual = rank if not shapes and rank else max(ranks.values())
     alphas = dict.fromkeys(modules, alpha) if alpha is not None else alphas
     scales = {
-        name: _scale(file, alphas.get(name), (card.official_name(name), name), shown.get(name, ranks[name]))
+        name: scale_of(file, alphas.get(name), (card.official_name(name), name), shown.get(name, ranks[name]))
         for name in modules
     }
     if known == "lokr" and not file.peft:  # LyCORIS has no scale where both matrices are whole
@@ -92,6 +92,15 @@ def fitting(file: ForeignFile, card: FamilyCard) -> tuple[Variant, ...]:
     if named is not None:
         return (named,)
     return tuple(variant for variant in card.variants if _fits(file, variant, card))
+
+
+def doubts(file: ForeignFile, alpha: float | None) -> Iterator[WrongAdapter]:
+    """Yield what a file does not say or cannot give, where nobody said it instead."""
+    if file.training:
+        yield WrongAdapter("adapter.weights_only", path=file.path)
+    said = file.said.keys() & {"lora_alpha", "alpha", "oft_block_size"}
+    if alpha is None and not said and not any(name.endswith(".alpha") for name in file.tensors):
+        yield WrongAdapter("adapter.unsaid_alpha", path=file.path)
 
 
 def _fits(file: ForeignFile, variant: Variant, card: FamilyCard) -> bool:
@@ -174,7 +183,7 @@ def _alpha(file: ForeignFile, alphas: Mapping[str, float], rank: int) -> float:
     return float(next(iter(alphas.values()), said))
 
 
-def _scale(file: ForeignFile, own: float | None, names: tuple[str, str], rank: int) -> float:
+def scale_of(file: ForeignFile, own: float | None, names: tuple[str, str], rank: int) -> float:
     """Return the scale of a layer.
 
     Args:

@@ -156,9 +156,9 @@ def check_forward(family: ModelFamily, network: nn.Module, trained: Adapter, rea
     Raises:
         CorruptFile: If it is larger than rounding explains.
     """
-    before = _velocity(family, network)
+    before = probe_velocity(family, network)
     _exchange(network, trained, read)
-    after = _velocity(family, network)
+    after = probe_velocity(family, network)
     _exchange(network, read, trained)
     moved = float((after - before).abs().max() / before.abs().max())
     if not moved <= TOLERANCE[dtype]:
@@ -176,7 +176,7 @@ def _exchange(network: nn.Module, old: Adapter, new: Adapter) -> None:
 
 
 @torch.no_grad()
-def _velocity(family: ModelFamily, network: nn.Module) -> Tensor:
+def probe_velocity(family: ModelFamily, network: nn.Module) -> Tensor:
     """Return the velocity of the probe."""
     device = next(network.parameters()).device
     batch = family.probe(_PROBE_FRAMES, device)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from acetune import files
+from acetune.adapters import attach
 from acetune.adapters.adapter import Adapter
 from acetune.errors import CorruptFile
 from acetune.families.family import ModelFamily
+from acetune.formats.format import TOLERANCE, probe_velocity
+from acetune.sections import WHOLE
 
-#: What `acetune export --to` calls it, and the file with the facts in its folder.
-MODEL, FACTS = "model", "acetune_facts.json"
+#: What `acetune export --to` calls a network that was trained whole, one with an adapter inside, and the file with the
+#: facts in their folder.
+MODEL, MERGED, FACTS = "model", "merged", "acetune_facts.json"
 
 
 def write_model(family: ModelFamily, model: Adapter, target: Path, dtype: str) -> None:
@@ -38,3 +43,36 @@ def write_model(family: ModelFamily, model: Adapter, target: Path, dtype: str) -
         if not equal:
             raise CorruptFile("formats.not_equal", path=target, found=len(read), total=len(wanted))
         files.write_text(draft / FACTS, model.facts.to_json() + "\n")
+
+
+def write_merged(family: ModelFamily, adapter: Adapter, target: Path, dtype: str) -> float:
+    """Write a model with an adapter inside its weights, which programs that cannot read the adapter load too.
+
+    It is computed in float32 on the processor, written as `write_model` does, read back and run.
+
+    Args:
+        family: The variant that the adapter was trained on.
+        adapter: Of any kind.
+        target: Folder; one that exists is replaced.
+        dtype: Number format of the network.
+
+    Returns:
+        How far the velocity is from that of the adapter on its network (see `acetune.formats.format.check_forward`).
+
+    Raises:
+        CorruptFile: If the folder does not give that network back; it is gone then.
+        WrongAdapter: If the adapter does not fit.
+        DiskFull, NotWritable: As the file system says.
+    """
+    network = family.load_network(torch.device("cpu"), torch.float32)
+    attach.attach_trained(network, adapter)
+    before = probe_velocity(family, network)
+    attach.merge(network)
+    facts = replace(adapter.facts, kind=WHOLE, rank=0, alpha=0.0, ranks={}, rslora=False, factor=None)
+    write_model(family, Adapter(network.state_dict(), facts), target, dtype)
+    network.load_state_dict(dict(family.read_model(target)))
+    moved = float((probe_velocity(family, network) - before).abs().max() / before.abs().max())
+    if not moved <= TOLERANCE[dtype]:
+        files.remove(target)
+        raise CorruptFile("formats.other_forward", moved=f"{moved:.2g}", allowed=TOLERANCE[dtype])
+    return moved

@@ -127,9 +127,9 @@ class Kernel(torch.autograd.Function):
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
         """Return the result, laid out as the kernels do: tokens before heads."""
         batch, heads, length, width = q.shape
-        bias = None
-        if mask is not None:  # in the format of the queries, once for all heads
-            keys = -(-mask.shape[-1] // _ALIGNED) * _ALIGNED
+        bias = mask
+        if mask is not None and (mask.dtype != q.dtype or mask.shape[-1] % _ALIGNED):
+            keys = -(-mask.shape[-1] // _ALIGNED) * _ALIGNED  # in the format of the queries, once for all heads
             bias = torch.empty(*mask.shape[:-1], keys, dtype=q.dtype, device=META)
         out = torch.empty(batch, length, heads, width, dtype=q.dtype, device=META).transpose(1, 2)
         ctx.save_for_backward(q, k, v, out, torch.empty(batch, heads, length, device=META), bias)

@@ -118,9 +118,8 @@ def block_bytes(size: NetworkSize, batch: MicroBatch, number: int) -> float:
 
     D, Q, K, F are the widths of stream, queries, keys and MLP. Of each token: the inputs of three norms of D, two of Q
     and one of K, as they are and in 32 bit; three numbers of F in the MLP; queries and results of two attentions; keys
-    and values of its own attention. In blocks that see a window, these stand three times (the window and its
-    neighbours) and for every head, under a mask of three windows a token. Of each condition token: keys and values,
-    for every head where a mask is needed, and the norm of the keys.
+    and values of its own attention, in blocks that see a window padded to whole windows. Of each condition token: keys
+    and values, for every head where a mask is needed, and the norm of the keys.
 
     Args:
         size: The network.
@@ -142,7 +141,8 @@ def _own_attention(size: NetworkSize, batch: MicroBatch, number: int) -> float:
     if length <= size.window + 1:
         return number * everything
     padded = batch.crops * -(-length // size.window) * size.window
-    return number * (everything + padded * (8 * q + 3 * size.window)) / 2
+    reach = batch.crops * 2 * size.window  # beyond both ends of a crop
+    return number * (everything + padded * (2 * q + 2 * kv) + reach * 2 * kv) / 2
 
 
 def training_flops(size: NetworkSize, tokens: int, conditions: int, *, recompute: bool, whole: bool = False) -> float:

@@ -141,7 +141,9 @@ def local_attention(q: Tensor, k: Tensor, v: Tensor, window: int, scale: float) 
     """Return attention in which token i sees exactly the tokens at most ``window`` places away.
 
     The sequence is cut into blocks of ``window`` tokens; each block of queries sees its own and the two neighbouring
-    blocks of keys under a band mask, so that the work grows with S * window and not with S * S.
+    blocks of keys under a band mask, so that the work grows with S * window and not with S * S. What blocks see are
+    overlapping views of the keys, and heads that share a key are more queries of it: no key is copied, and the
+    backward pass keeps each of them once.
 
     Args:
         q: Queries (B, H, S, d).
@@ -154,35 +156,38 @@ def local_attention(q: Tensor, k: Tensor, v: Tensor, window: int, scale: float) 
         (B, H, S, d).
     """
     batch, heads, length, width = q.shape
-    blocks = -(-length // window)
-    padding = blocks * window - length
-    q = F.pad(q, (0, 0, 0, padding)).view(batch, heads, blocks, window, width)
-    k, v = (_neighbours(x, blocks, window, padding) for x in (k, v))  # (B, G, blocks, 3 window, d)
-    q, k, v = (x.transpose(1, 2).flatten(0, 1) for x in (q, k, v))  # blocks join the batch
-    mask = _band(blocks, window, length, q.device).repeat(batch, 1, 1).unsqueeze(1)
-    out = _attend(q, k, v, mask, scale)
-    out = out.view(batch, blocks, heads, window, width).transpose(1, 2)
-    return out.flatten(2, 3)[:, :, :length]
+    blocks, groups = -(-length // window), k.shape[1]
+    padding, shared = blocks * window - length, heads // groups
+    cut = (batch * groups, shared, blocks, window, width)
+    q = F.pad(q, (0, 0, 0, padding)).reshape(cut)
+    q = q.permute(2, 0, 1, 3, 4).flatten(2, 3)  # (blocks, B G, shared window, d)
+    k, v = (_neighbours(x, window, padding) for x in (k, v))
+    mask = _band(blocks, window, length, shared, q.device, q.dtype)
+    out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scale)
+    out = out.view(blocks, batch * groups, shared, window, width).permute(1, 2, 0, 3, 4)  # as `cut`
+    return out.reshape(batch, heads, blocks * window, width)[:, :, :length]
 
 
-def _neighbours(x: Tensor, blocks: int, window: int, padding: int) -> Tensor:
-    """Return for each block its left, own and right tokens: (B, G, S, d) -> (B, G, blocks, 3 window, d)."""
-    x = F.pad(x, (0, 0, window, padding + window))
-    return x.unfold(2, 3 * window, window).transpose(-1, -2)
+def _neighbours(x: Tensor, window: int, padding: int) -> Tensor:
+    """Return for each block its left, own and right tokens, as views: (B, G, S, d) -> (blocks, B G, 3 window, d)."""
+    x = F.pad(x, (0, 0, window, padding + window)).flatten(0, 1)
+    return x.unfold(1, 3 * window, window).permute(1, 0, 3, 2)
 
 
 @functools.lru_cache(maxsize=8)
-def _band(blocks: int, window: int, length: int, device: torch.device) -> Tensor:
-    """Return which of its 3 window keys each query of each block sees: (blocks, window, 3 window) bool.
+def _band(blocks: int, window: int, length: int, shared: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Return what is added to scores, 0 where a query sees a key and else -inf: (blocks, 1, shared window, 3 window).
 
     Queries of the padding see key 0 of their block, so that no row is empty (an empty row would give NaN).
     """
     with torch.inference_mode(mode=False):
-        query = torch.arange(blocks * window, device=device).view(blocks, window, 1)
-        start = torch.arange(blocks, device=device).view(blocks, 1, 1) * window - window
+        query = torch.arange(blocks * window, device=device).view(blocks, 1, window, 1)
+        start = torch.arange(blocks, device=device).view(blocks, 1, 1, 1) * window - window
         keys = start + torch.arange(3 * window, device=device)
         seen = ((query - keys).abs() <= window) & (keys >= 0) & (keys < length)
-        return seen | ((query >= length) & (keys == start))
+        seen = seen | ((query >= length) & (keys == start))
+        mask = torch.zeros(seen.shape, dtype=dtype, device=device).masked_fill_(~seen, -torch.inf)
+        return mask.repeat(1, 1, shared, 1)
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scale: float) -> Tensor:

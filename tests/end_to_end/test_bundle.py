@@ -57,6 +57,7 @@ def test_a_bundle_says_what_repeats_the_run(bundled: tuple[Path, Path]) -> None:
     assert said.recipe["data"]["seed"] == 42 and said.threads == 1 and said.dtype == "float32"
 
 
+@pytest.mark.slow
 def test_another_seed_is_noticed(bundled: tuple[Path, Path], album: Path, tmp_path: Path) -> None:
     home, path = bundled
     changed = rewritten(path, tmp_path / "other.zip", lambda said: said["recipe"]["data"].update(seed=7))
@@ -85,6 +86,7 @@ def test_another_caption_is_noticed(bundled: tuple[Path, Path], album: Path, tmp
     assert refused.value.code == "sharing.other_texts"
 
 
+@pytest.mark.slow
 def test_other_versions_are_said(bundled: tuple[Path, Path], album: Path, tmp_path: Path) -> None:
     job, events = collector()
     older = rewritten(bundled[1], tmp_path / "older.zip", lambda said: said["versions"].update(torch="1.0"))
@@ -111,6 +113,7 @@ def test_a_starting_point_that_lay_elsewhere_is_asked_for(
         replay(path, album, home=bundled[0])
 
 
+@pytest.mark.slow
 def test_the_commands_write_and_replay(
     bundled: tuple[Path, Path], album: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -116,7 +116,9 @@ def test_the_nearest_word_about_strength_counts(
     assert one.at(strengths) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("suffix", ["wav", "flac", "mp3", "ogg"])
+@pytest.mark.parametrize(
+    "suffix", ["flac", "mp3", *(pytest.param(name, marks=pytest.mark.slow) for name in ("wav", "ogg"))]
+)
 def test_the_settings_can_be_read_back(home: Path, tmp_path: Path, suffix: str) -> None:
     adapter = trained(tmp_path, "style", 1)
     asked = replace(LIKE, adapter=f"{adapter}:0.5", seeds=(3,), bpm=90, out=tmp_path, format=suffix)

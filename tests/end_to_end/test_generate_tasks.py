@@ -115,6 +115,7 @@ def test_a_cover_of_strength_one_is_led_by_the_codes_in_every_step(home: Path, s
     assert torch.equal(whole, always) and not torch.equal(whole, half)
 
 
+@pytest.mark.slow
 def test_a_cover_hears_its_source(home: Path, tmp_path: Path, song: Path) -> None:
     other = tone(tmp_path / "other.flac", 1.0, seed=9)
 
@@ -163,6 +164,7 @@ def test_instructions_are_those_of_diffusers(task: str, tracks: tuple[str, ...])
     assert instruction_of(Task(task, tracks)) == said
 
 
+@pytest.mark.slow
 def test_an_end_behind_the_source_goes_on_with_it(home: Path, tmp_path: Path, song: Path) -> None:
     longer = made(home, tmp_path / "a.flac", task="repaint", source=song, start=0.5, end=1.5)
 

@@ -37,7 +37,7 @@ def card(
     sections = [
         f"# {summary.run.name}",
         f"An adapter ({result.get('kind')}, rank {result.get('rank')}) for ACE-Step {variant.name}, trained with "
-        f"[acetune](https://pypi.org/project/acetune/) for {result.get('steps')} steps on {rights.songs} songs.",
+        f"acetune for {result.get('steps')} steps on {rights.songs} songs.",
         _use(result, variant),
         _metrics(summary),
         _rights(rights, licence, variant),

@@ -15,6 +15,8 @@ from acetune.errors import SettingError
 from acetune.events import Job
 from acetune.families.family import Batch, Example, Part, Prompt
 from acetune.families.variant import Sampling, Variant
+from acetune.flow.guidance import Course, EveryStep
+from acetune.flow.timesteps import schedule
 from acetune.planning.memory import NetworkSize
 from acetune.recipe import Recipe
 from acetune.sections import FamilySection
@@ -103,6 +105,9 @@ class ToyFamily:
     def predict(self, network: nn.Module, batch: Batch, x_t: Tensor, t: Tensor, dropped: Tensor) -> Tensor:
         condition = torch.where(dropped[:, None], batch.conditions["null"], batch.conditions["vector"])
         return network(x_t, t, condition)
+
+    def course(self, sampling: Sampling) -> Course:
+        return Course(schedule(sampling.steps, sampling.shift), EveryStep(sampling.guidance))
 
     def round_times(self, t: Tensor, dtype: torch.dtype) -> Tensor:
         return t

@@ -18,7 +18,7 @@ from acetune.data.track import Track
 from acetune.events import Job
 from acetune.families.codecs import Codec, Recoder
 from acetune.families.conditioner import Conditioner
-from acetune.families.variant import Variant
+from acetune.families.variant import Sampling, Variant
 from acetune.planning.memory import NetworkSize
 from acetune.recipe import Recipe
 from acetune.sections import FamilySection
@@ -26,6 +26,8 @@ from acetune.sections import FamilySection
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
+
+    from acetune.flow.guidance import Course
 
 
 @dataclass(frozen=True)
@@ -166,6 +168,10 @@ class ModelFamily(Protocol):
             t: Times (B,), float32: 1 is noise, 0 is music.
             dropped: Whether each crop is shown without its conditions, (B,) bool.
         """
+        ...
+
+    def course(self, sampling: Sampling) -> Course:
+        """Return the times of one sampling and what guides it."""
         ...
 
     def round_times(self, t: Tensor, dtype: torch.dtype) -> Tensor:

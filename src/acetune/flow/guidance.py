@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from torch import Tensor
 from torch.nn import functional as F
 
 #: Official sampler of ACE-Step 1.5 base: momentum, norm threshold; eta is 0 (the parallel part is dropped).
 MOMENTUM, THRESHOLD = -0.75, 2.5
+
+
+class Guide(Protocol):
+    """Makes of what a network predicts the velocity of each step of one sampling."""
+
+    def __call__(self, step: int, conditional: Tensor, unconditional: Callable[[], Tensor]) -> Tensor:
+        """Return the velocity (B, T, C) of a step, counted from 0; the other prediction costs time when asked for."""
+        ...
+
+
+@dataclass(frozen=True)
+class Course:
+    """How one sampling goes.
+
+    Attributes:
+        times: From 1 down, without the final 0: (steps,) float32.
+        guide: Of this sampling alone; it may remember steps.
+    """
+
+    times: Tensor
+    guide: Guide
 
 
 @dataclass
@@ -35,3 +58,14 @@ class Guidance:
         orthogonal = wide - (wide * direction).sum(dim=1, keepdim=True) * direction
         guided: Tensor = conditional + (self.scale - 1) * orthogonal.to(conditional.dtype)
         return guided
+
+
+class EveryStep:
+    """Guides every step; a scale of 1 asks for no other prediction."""
+
+    def __init__(self, scale: float) -> None:
+        self._guidance = Guidance(scale)
+
+    def __call__(self, step: int, conditional: Tensor, unconditional: Callable[[], Tensor]) -> Tensor:
+        """Return the guided velocity."""
+        return conditional if self._guidance.scale == 1 else self._guidance(conditional, unconditional())

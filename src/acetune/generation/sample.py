@@ -10,8 +10,7 @@ from torch import Tensor, nn
 
 from acetune.families.family import Batch, Example, ModelFamily, Part
 from acetune.families.variant import Sampling
-from acetune.flow import path, timesteps
-from acetune.flow.guidance import Guidance
+from acetune.flow import path
 from acetune.flow.solvers import euler
 
 
@@ -67,7 +66,7 @@ def sample_led(
     first = family.collate([lead.first], constants, device)
     later = family.collate([lead.later], constants, device) if lead.later else first
     switch = lead.switch if lead.later else sampling.steps
-    guidance = Guidance(sampling.guidance)
+    course = family.course(sampling)
     with_conditions, without = (torch.tensor([dropped], device=device) for dropped in (False, True))
     stays = _stays(lead, first)
     done = 0
@@ -75,14 +74,13 @@ def sample_led(
     def velocity(x: Tensor, t: Tensor) -> Tensor:
         nonlocal done
         batch = first if done < switch else later
-        found = family.predict(network, batch, x, t, with_conditions)
-        if sampling.guidance != 1:
-            found = guidance(found, family.predict(network, batch, x, t, without))
+        conditional = family.predict(network, batch, x, t, with_conditions)
+        found = course.guide(done, conditional, lambda: family.predict(network, batch, x, t, without))
         done += 1
         after_step()
         return found if stays is None else torch.where(stays[0], stays[1], found)
 
-    return euler(velocity, first.x0, timesteps.schedule(sampling.steps, sampling.shift).to(device))
+    return euler(velocity, first.x0, course.times.to(device))
 
 
 def _stays(lead: Lead, batch: Batch) -> tuple[Tensor, Tensor] | None:

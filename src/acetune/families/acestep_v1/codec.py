@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Rate of the audio that acetune hands over and wants.
 INPUT_HZ = 48_000
+#: Latent rows.
+ROWS = 16
 #: Samples at 44.1 kHz in a latent frame.
 FRAME = 4096
 #: How mel magnitudes and latents are brought near 1 (published pipeline).
@@ -99,5 +101,4 @@ def flat(latents: Tensor) -> Tensor:
 
 def tall(latents: Tensor) -> Tensor:
     """Undo `flat`."""
-    rows = 16
-    return latents.view(*latents.shape[:-1], -1, rows).movedim(-3, -1)
+    return latents.view(*latents.shape[:-1], -1, ROWS).movedim(-3, -1)

@@ -20,11 +20,13 @@ from acetune.families.acestep_v1.codec import DcaeCodec, flat, tall
 from acetune.families.acestep_v1.conditions import NO_LYRICS, NULL_TOKENS, AceStepV1Conditioner
 from acetune.families.acestep_v1.lyrics import LyricTokenizer
 from acetune.families.acestep_v1.network import Words
+from acetune.families.acestep_v1.sampling import MiddleGuide, times
 from acetune.families.acestep_v1.variants import AceStepV1Section
 from acetune.families.codecs import Recoder
 from acetune.families.family import Batch, Example, Part
-from acetune.families.variant import Variant
+from acetune.families.variant import Sampling, Variant
 from acetune.flow import randomness
+from acetune.flow.guidance import Course
 
 if TYPE_CHECKING:
     from acetune.recipe import Recipe
@@ -137,6 +139,10 @@ class AceStepV1:
         )
         velocity: Tensor = network(tall(x_t.to(dtype)), t, words)
         return flat(velocity).float()
+
+    def course(self, sampling: Sampling) -> Course:
+        """Return the published pipeline's times, which are shifted twice, and its guidance of the middle steps."""
+        return Course(times(sampling.steps, sampling.shift), MiddleGuide(sampling.guidance, sampling.steps))
 
     def round_times(self, t: Tensor, dtype: torch.dtype) -> Tensor:
         """Return t: the network takes it in float32 whatever its own format."""

@@ -21,8 +21,9 @@ from acetune.families.acestep_v15.network import AceStepTransformer1DModel
 from acetune.families.acestep_v15.saving import save_model, stored
 from acetune.families.acestep_v15.variants import AceStepV15Section
 from acetune.families.family import Batch, Example, Part
-from acetune.families.variant import Variant
-from acetune.flow import randomness
+from acetune.families.variant import Sampling, Variant
+from acetune.flow import randomness, timesteps
+from acetune.flow.guidance import Course, EveryStep
 
 if TYPE_CHECKING:
     from acetune.recipe import Recipe
@@ -139,6 +140,10 @@ class AceStepV15:
             x_t.to(dtype), times, times, tokens.to(dtype), context, condition_mask=batch.conditions.get("mask")
         )
         return velocity.float()
+
+    def course(self, sampling: Sampling) -> Course:
+        """Return evenly spread times, shifted, and adaptive projected guidance of every step."""
+        return Course(timesteps.schedule(sampling.steps, sampling.shift), EveryStep(sampling.guidance))
 
     def round_times(self, t: Tensor, dtype: torch.dtype) -> Tensor:
         """Return t as the network sees it; inference rounds to the network's format too."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from acetune import compute, files
+from acetune.catalog import nearest
 from acetune.errors import SettingError
 
 #: Layout of workspace.json.
@@ -61,7 +62,8 @@ class Workspace:
             if (folder / "recipe.yaml").is_file():
                 return folder.absolute()
         known = ", ".join(folder.name for folder in self.list_runs()) or "none yet"
-        raise SettingError("workspace.no_run", run=run, home=self.home, known=known)
+        hint = nearest(str(run), tuple(folder.name for folder in self.list_runs()))
+        raise SettingError("workspace.no_run", run=run, home=self.home, known=known, hint=hint)
 
     def list_runs(self) -> tuple[Path, ...]:
         """Return all run folders, the oldest first."""

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 import acetune
 from acetune.encoding.cache import Cache
 from acetune.errors import DiskFull, SettingError, Stopped, TrainingDiverged
-from acetune.events import Job, Saved, StageEnded, StageStarted, StepDone, Validated
+from acetune.events import Job, Noticed, Saved, StageEnded, StageStarted, StepDone, Validated
 from acetune.run import Run
 
 
@@ -172,6 +172,18 @@ def test_a_finished_run_can_be_extended(recipe: Recipes, home: Path) -> None:
     assert [e.step for e in events if isinstance(e, StepDone)] == [5, 6]
     assert next(e.resumed_from for e in events if isinstance(e, StageStarted) and e.stage == "train") == 4
     assert len(losses(longer.folder)) == 6
+
+
+def test_a_run_that_is_made_shorter_says_so(recipe: Recipes, home: Path) -> None:
+    with pytest.raises(Stopped):
+        acetune.train(recipe(), name="run", home=home, job=stop_after(2))
+    job, events = collector()
+
+    acetune.resume("run", changes={"schedule.steps": 4}, home=home, job=job)
+
+    assert [e.params for e in events if isinstance(e, Noticed) and e.code == "training.fewer_steps"] == [
+        {"before": 6, "steps": 4}
+    ]
 
 
 def test_resuming_a_finished_run_without_more_steps_finishes_again(recipe: Recipes, home: Path) -> None:

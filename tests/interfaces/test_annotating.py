@@ -101,7 +101,7 @@ def test_what_was_found_is_shown_with_its_confidence_and_who_says_so(
     ]
     assert shown[1].endswith("tempo (signal)")
     assert shown[-2] == "Values found: 4 in 2 tracks; nothing new: 0, skipped: 0."
-    assert shown[-1] == f'Next: acetune train "{songs}"'
+    assert shown[-1] == f'Next: acetune data check "{songs}"'
 
 
 def test_programs_get_the_values_in_the_last_event(songs: Path, capsys: pytest.CaptureFixture[str]) -> None:

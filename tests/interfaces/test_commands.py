@@ -130,6 +130,23 @@ def test_stop_leaves_a_run_alone_that_nobody_trains(tmp_path: Path, capsys: pyte
     assert "is not being trained" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("verb", ["save", "preview"])
+def test_nothing_is_asked_of_a_run_that_nobody_trains(
+    verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recorded_run(tmp_path / "home")
+
+    assert main(["runs", verb, "album"]) == 2
+    assert "album is not being trained." in capsys.readouterr().err
+
+
+def test_a_misspelt_run_is_guessed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recorded_run(tmp_path / "home")
+
+    assert main(["runs", "show", "albun"]) == 2
+    assert "Did you mean 'album'?" in capsys.readouterr().err
+
+
 def test_origins_of_knobs_are_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

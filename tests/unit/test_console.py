@@ -59,7 +59,7 @@ def test_a_resumed_training_starts_its_line_where_it_went_on() -> None:
     event = StageStarted(stage="train", total=40, unit="steps", resumed_from=20, time=STARTED)
     lines = shown(event, StageEnded(stage="train", outcome="stopped", time=STARTED + 1))
 
-    assert lines == ["Train: 20/40  stopped"]
+    assert lines == ["Going on after step 20.", "Train: 20/40  stopped"]
 
 
 def test_other_stages_name_the_item_and_the_time_left() -> None:
@@ -158,3 +158,9 @@ def test_durations_read_like_a_clock(seconds: float, text: str) -> None:
 @pytest.mark.parametrize(("size", "text"), [(0, "0 B"), (999, "999 B"), (3_100_000, "3.1 MB"), (2e12, "2.0 TB")])
 def test_sizes_have_the_nearest_unit(size: float, text: str) -> None:
     assert amount(size) == text
+
+
+def test_a_stage_without_anything_to_do_says_so() -> None:
+    start = StageStarted(stage="encode", total=0, unit="songs", time=STARTED)
+
+    assert shown(start, StageEnded(stage="encode", time=STARTED + 1)) == ["Encode: nothing to do  done"]

@@ -116,7 +116,10 @@ def test_what_a_verdict_on_an_embedded_network_is_worth_is_said(variant: str, sa
         ({"verdict": "cannot tell", "reason": "difference too small"}, "is next to nothing"),
         ({"verdict": "cannot tell", "reason": "too few units", "low": None, "high": None}, "Too few for an interval."),
         ({"mode": "windows"}, "held-out windows of seen songs"),
-        ({"verdict": "cannot tell", "reason": "no validation", "difference": None}, "Nothing was held out"),
+        (
+            {"verdict": "cannot tell", "reason": "no validation", "difference": None},
+            "Nothing was measured on held-out music",
+        ),
         ({"verdict": "cannot tell", "reason": "the moon"}, "the moon"),
         ({"best_step": 20}, "The best checkpoint was an earlier one, of step 20"),
     ],

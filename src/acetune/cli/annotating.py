@@ -130,7 +130,7 @@ def annotate(context: typer.Context, folder: Folder, options: Options) -> None:
         done = annotate_songs(
             folder, annotators=names, overwrite=options.fields(), tracks=tracks, setup=setup, job=session.job
         )
-        last = session.words("next", command=f'acetune train "{folder}"')
+        last = session.words("next", command=f'acetune data check "{folder}"')
     if options.strict and done.skipped:
         songs = ", ".join(song.path for song in done.skipped)
         raise DataError("cli.skipped", count=len(done.skipped), names=songs)

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def list_runs(context: typer.Context) -> None:
-    """List the runs of the workspace, the oldest first."""
+    """List the runs of the workspace, those that were started first at the top."""
     from acetune.run import Run
     from acetune.workspace import Workspace
 
     session = session_of(context)
-    rows = [_row(Run(folder)) for folder in Workspace.at(session.home).list_runs()]
+    rows = sorted((_row(Run(folder)) for folder in Workspace.at(session.home).list_runs()), key=_when)
     heads = [session.words(f"column_{name}") for name in ("run", "state", "step", "variant", "verdict", "when")]
     session.finish({"runs": rows}, *align(heads, [list(map(str, row.values())) for row in rows]))
 
@@ -50,7 +50,8 @@ def show(context: typer.Context, run: RunName) -> None:
         "adapter": summary.result.get("adapter"),
         "warnings": len([notice for notice in summary.notices if notice.severity != "info"]),
     }
-    lines = [[session.words(f"column_{name}"), str(value)] for name, value in facts.items() if value not in (None, "")]
+    known = {name: value for name, value in facts.items() if value not in (None, "")}
+    lines = [[session.words(f"column_{name}"), _shown(value)] for name, value in known.items()]
     times, songs = breakdown.by_time(summary.steps), breakdown.by_song(found, summary.steps)
     lines += [[session.words("loss_at", low=b.low, high=b.high), _halves(b.first, b.last)] for b in times]
     lines += [[session.words("hard_song", place=n), f"{s.name} ({s.ratio:.2f})"] for n, s in enumerate(songs[:3], 1)]
@@ -175,7 +176,12 @@ def tensorboard(
 
 
 def _ask(session: Session, name: str, request: str) -> None:
-    """Leave a request for whoever trains a run; say so where nobody does."""
+    """Leave a request for whoever trains a run.
+
+    Raises:
+        SettingError: If nobody does, unless it is to stop, which it has then.
+    """
+    from acetune.errors import SettingError
     from acetune.run import Run
     from acetune.workspace import Workspace
 
@@ -183,6 +189,8 @@ def _ask(session: Session, name: str, request: str) -> None:
     running = run.owner() is not None
     if running:
         run.ask(request)
+    elif request != "stop":
+        raise SettingError("run.not_running", run=run.name)
     session.finish({"asked": running}, session.words(f"asked_{request}" if running else "not_running", run=run.name))
 
 
@@ -206,6 +214,16 @@ def _row(run: Run) -> dict[str, object]:
         "verdict": verdict,
         "when": when,
     }
+
+
+def _when(row: Mapping[str, object]) -> str:
+    """Return when the run of a row was started, as text that sorts."""
+    return str(row["when"])
+
+
+def _shown(value: object) -> str:
+    """Return a fact for people."""
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
 def _halves(first: float | None, last: float | None) -> str:

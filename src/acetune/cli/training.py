@@ -215,12 +215,25 @@ def _outcome(session: Session, run: Path, done: TrainResult | QuickstartResult) 
     from acetune.run import Run, recommended_strength
 
     verdict = session.words.find(f"verdict_{done.verdict.replace(' ', '_')}", done.verdict)
+    verdict += _reason(session, run, done.verdict)
     lines = [session.words("trained", run=run, verdict=verdict), session.words(_kind(run), path=done.adapter)]
     if strength := recommended_strength(Run(run)):
         lines.append(session.words("strength", strength=strength))
     _, variant = family_of(Run(run).recipe.model.variant)
     caution = session.words("taught" if variant.taught else "random", variant=variant.name)
     return [*lines, caution] if variant.embedded else lines
+
+
+def _reason(session: Session, run: Path, verdict: str) -> str:
+    """Return why a verdict is no "learned", with a space before it."""
+    from acetune.monitor.summary import summarise
+    from acetune.monitor.words import Words
+    from acetune.run import Run
+
+    found = summarise(Run(run)).verdict
+    if found is None or verdict == "learned":
+        return ""
+    return " " + Words("report", session.options.language)(f"reason_{found.reason.replace(' ', '_')}")
 
 
 def _kind(run: Path) -> str:

@@ -68,6 +68,8 @@ class Console:
         """Show what is no notice."""
         match event:
             case StageStarted():
+                if event.resumed_from is not None:
+                    self._display.say(self._words("resumed", step=event.resumed_from))
                 self._lines[event.stage] = line_for(event, self._words)
                 self._display.start(event.stage, self._name(event.stage), event.total, event.time)
             case Progress():

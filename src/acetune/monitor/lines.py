@@ -64,7 +64,9 @@ class ItemLine:
         self.done = self.done if self.total is None else self.total
 
     def text(self) -> str:
-        """Return ``3/8  0:05  0:09 left  song.flac``."""
+        """Return ``3/8  0:05  0:09 left  song.flac``; that nothing is to do where there are no units."""
+        if self.total == 0:
+            return self._words("nothing")
         parts = [_count(self.done, self.total, self._unit)]
         elapsed = self._now - self._started
         if self.total and 0 < self.done < self.total:

@@ -128,6 +128,9 @@ def _resume(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainRe
     different = fixed_differences(run.recipe, recipe)
     if different:
         raise SettingError("training.changed", run=run.name, knobs=", ".join(different))
+    before, now = run.recipe.schedule.steps, recipe.schedule.steps
+    if before and now and now < before:
+        job.tell(SettingError("training.fewer_steps", before=before, steps=now))
     return _run(run, recipe, workspace, job)
 
 

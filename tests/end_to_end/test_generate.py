@@ -111,3 +111,48 @@ def test_metas_that_the_models_do_not_know_are_refused(home: Path, changes: dict
         acetune.generate(request(**changes), home=home)
 
     assert caught.value.code == code
+
+
+V1 = {"variant": "tiny-v1", "steps": 4, "lyrics": "la la"}
+
+
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    folder = tmp_path_factory.mktemp("usual")
+    return acetune.generate(request(**V1, out=folder / "a.wav"), home=folder)[0].read_bytes()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"solver": "heun"},
+        {"solver": "pingpong"},
+        {"guide": "cfg"},
+        {"guide": "cfg-zero"},
+        {"guide": "double", "guidance_lyrics": 2.0},
+        {"guidance_interval": 1.0},
+        {"against": "weak"},
+    ],
+)
+def test_v1_is_sampled_as_somebody_asks(home: Path, tmp_path: Path, usual: bytes, asked: dict[str, object]) -> None:
+    (path,) = acetune.generate(request(**V1, out=tmp_path / "a.wav", **asked), home=home)
+
+    assert path.read_bytes() != usual
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        ({"solver": "heun"}, "generation.not_sampled"),
+        ({"guide": "cfg"}, "generation.not_sampled"),
+        ({"against": "weak"}, "generation.not_sampled"),
+        ({"guidance_interval": 0.5}, "generation.every_step"),
+        ({"guidance_interval": 1.5, "variant": "tiny-v1"}, "generation.bad_value"),
+        ({"guidance_lyrics": 2.0, "variant": "tiny-v1"}, "generation.lyrics_alone"),
+    ],
+)
+def test_ways_to_sample_that_a_variant_does_not_have_are_refused(asked: dict[str, object], code: str) -> None:
+    with pytest.raises(SettingError) as refused:
+        acetune.generate(request(**asked))
+
+    assert refused.value.code == code

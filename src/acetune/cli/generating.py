@@ -85,6 +85,23 @@ class Asked:
     steps: Annotated[int | None, typer.Option(help=f"Sampling steps; {_AUTO}.", min=1, show_default=False)] = None
     shift: Annotated[float | None, typer.Option(help=f"Shift of the times; {_AUTO}.", show_default=False)] = None
     guidance: Annotated[float | None, typer.Option(help=f"Guidance, 1 is none; {_AUTO}.", show_default=False)] = None
+    solver: Annotated[str | None, typer.Option(help="euler, heun or pingpong (v1).", show_default="euler")] = None
+    guide: Annotated[
+        str | None,
+        typer.Option(help="How guidance is reckoned: apg, cfg, cfg-zero or double (v1).", show_default="apg"),
+    ] = None
+    guidance_lyrics: Annotated[
+        float | None, typer.Option(help="Guidance of the lyrics, for --guide double.", show_default="1")
+    ] = None
+    guidance_interval: Annotated[
+        float | None, typer.Option(help="Share of the steps that are guided (v1).", show_default="0.5, the middle")
+    ] = None
+    against: Annotated[
+        str | None,
+        typer.Option(
+            help="What guidance compares with: nothing, or weak for weakened queries (v1).", show_default="nothing"
+        ),
+    ] = None
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="File (.wav, .flac, .mp3, .ogg) or folder.", show_default=False)
     ] = None

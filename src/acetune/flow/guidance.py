@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor
 from torch.nn import functional as F
@@ -16,8 +16,14 @@ MOMENTUM, THRESHOLD = -0.75, 2.5
 class Guide(Protocol):
     """Makes of what a network predicts the velocity of each step of one sampling."""
 
-    def __call__(self, step: int, conditional: Tensor, unconditional: Callable[[], Tensor]) -> Tensor:
-        """Return the velocity (B, T, C) of a step, counted from 0; the other prediction costs time when asked for."""
+    def __call__(self, call: int, conditional: Tensor, less: Callable[[str], Tensor]) -> Tensor:
+        """Return the velocity (B, T, C) of one call of the solver, counted from 0.
+
+        Args:
+            call: Which one.
+            conditional: What the network predicts.
+            less: Returns what it predicts when it is told less, by a name; costs time when asked.
+        """
         ...
 
 
@@ -28,10 +34,13 @@ class Course:
     Attributes:
         times: From 1 down, without the final 0: (steps,) float32.
         guide: Of this sampling alone; it may remember steps.
+        less: Returns the velocity that a network predicts for a batch at x_t and t when it is told less, by the names
+            that the guide uses beside "nothing"; None where it uses no others.
     """
 
     times: Tensor
     guide: Guide
+    less: Callable[[Any, Any, Tensor, Tensor, str], Tensor] | None = None
 
 
 @dataclass
@@ -66,6 +75,6 @@ class EveryStep:
     def __init__(self, scale: float) -> None:
         self._guidance = Guidance(scale)
 
-    def __call__(self, step: int, conditional: Tensor, unconditional: Callable[[], Tensor]) -> Tensor:
+    def __call__(self, call: int, conditional: Tensor, less: Callable[[str], Tensor]) -> Tensor:
         """Return the guided velocity."""
-        return conditional if self._guidance.scale == 1 else self._guidance(conditional, unconditional())
+        return conditional if self._guidance.scale == 1 else self._guidance(conditional, less("nothing"))

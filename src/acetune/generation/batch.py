@@ -44,8 +44,9 @@ def _text(value: Json) -> str:
 _READERS: Final[Mapping[str, Callable[[Json], object]]] = MappingProxyType(
     {
         **dict.fromkeys(("caption", "sentence", "lyrics", "language", "keyscale", "timesignature"), _text),
-        **dict.fromkeys(("task", "source", "name"), _text),
+        **dict.fromkeys(("task", "source", "name", "solver", "guide", "against"), _text),
         **dict.fromkeys(("bpm", "seconds", "start", "end", "cover_strength", "shift", "guidance"), _number),
+        **dict.fromkeys(("guidance_lyrics", "guidance_interval"), _number),
         "steps": lambda value: int(str(value)),
         **dict.fromkeys(("seed", "seeds"), _several(int)),
         **dict.fromkeys(("strength", "strengths"), _several(float)),

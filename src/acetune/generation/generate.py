@@ -6,6 +6,7 @@ Conditions come from the same code as in training; steps, shift and guidance are
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor
@@ -15,6 +16,7 @@ from acetune.errors import SettingError, Stopped
 from acetune.events import Job, PreviewReady, Progress, StageEnded, StageStarted
 from acetune.families.family import ModelFamily, Part
 from acetune.flow import randomness
+from acetune.flow.solvers import calls
 from acetune.generation.mark import mark_of
 from acetune.generation.material import Material, gather
 from acetune.generation.pieces import frames_of, repainted, write_marked, write_piece
@@ -54,7 +56,7 @@ def generate(
     card, variant = family_of(requests[0].variant)
     adapters = worn(requests[0], job)
     pieces = pieces_of(requests, adapters, variant.sampling)
-    total = sum(piece.sampling.steps for piece in pieces)
+    total = sum(calls(piece.sampling.solver, piece.sampling.steps) for piece in pieces)
     job.report(StageStarted(stage="generate", total=total, unit="steps"))
     family: ModelFamily = card.open(recipe_of(requests[0]), Workspace.at(home).models, job)
     material, constants = gather(family, requests)
@@ -97,8 +99,9 @@ def _sample_all(
                 set_strengths(piece.strengths)
             frames = frames_of(piece.request.length, family.frames_per_second)
             noise = randomness.normal((frames, family.variant.size.channels), piece.seed, "generate")
-            steps = piece.sampling.steps
+            steps = calls(piece.sampling.solver, piece.sampling.steps)
             lead = given[0][piece.place].lead(piece.request, noise, family.frames_per_second, steps)
+            lead = replace(lead, seed=piece.seed)
             made.append((piece, sample_led(family, network, lead, given[1], piece.sampling, after_step)[0].cpu()))
     except Stopped as stopped:
         return made, stopped

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from acetune.errors import SettingError
@@ -25,7 +25,7 @@ class Piece:
         seed: Of the noise.
         strengths: One for each adapter.
         strength: What people call the strength of all of them.
-        sampling: Steps, shift and guidance.
+        sampling: Steps, shift, guidance and more.
         path: Where it goes.
     """
 
@@ -96,8 +96,5 @@ class _Names:
 
 def _sampling(request: Request, usual: Sampling) -> Sampling:
     """Return how to sample: the variant's way where the request leaves it open."""
-    return Sampling(
-        steps=request.steps or usual.steps,
-        shift=request.shift or usual.shift,
-        guidance=usual.guidance if request.guidance is None else request.guidance,
-    )
+    asked = {field.name: getattr(request, field.name) for field in fields(Sampling)}
+    return replace(usual, **{name: value for name, value in asked.items() if value is not None})

@@ -11,7 +11,7 @@ from acetune.audio import files as audio_files
 from acetune.data.fields import read_field
 from acetune.errors import SettingError
 from acetune.generation.windows import LONGEST_SECONDS, with_source
-from acetune.recipe import Recipe, resolve
+from acetune.recipe import Recipe, family_of, resolve
 
 #: Length of a piece that is made from nothing.
 _SECONDS: Final = 30.0
@@ -40,6 +40,8 @@ class Request:
         strengths: Of all adapters: 0 is the base network, 1 what was trained. None for what each recommends.
         seeds: Of the starting noise.
         steps, shift, guidance: None for what is right for the variant.
+        solver, guide, guidance_lyrics, guidance_interval, against: As `acetune.families.variant.Sampling` has them, for
+            variants that let choose; None for what is right.
         name: Begins the name of a file that is not named by ``out``.
         out: A .wav, .flac, .mp3 or .ogg file, or a folder; the current folder where None.
         format: Suffix of files in a folder, without the dot.
@@ -68,6 +70,11 @@ class Request:
     steps: int | None = None
     shift: float | None = None
     guidance: float | None = None
+    solver: str | None = None
+    guide: str | None = None
+    guidance_lyrics: float | None = None
+    guidance_interval: float | None = None
+    against: str | None = None
     name: str | None = None
     out: str | Path | None = None
     format: str = "flac"
@@ -96,10 +103,7 @@ def checked(request: Request) -> Request:
     request = with_source(request)
     if not 0 < request.length <= LONGEST_SECONDS:
         raise SettingError("generation.seconds", seconds=request.length, longest=LONGEST_SECONDS)
-    for name in ("steps", "shift", "guidance"):
-        value = getattr(request, name)
-        if value is not None and not 0 < value <= 1000:
-            raise SettingError("generation.bad_value", name=name, value=value)
+    _check_sampling(request)
     if request.adapter is None and any(strength not in (0.0, 1.0) for strength in request.strengths or ()):
         raise SettingError("generation.no_adapter")
     if f".{request.format}" not in audio_files.WRITE_SUFFIXES:
@@ -134,6 +138,25 @@ def file_of(request: Request, parts: Sequence[str], *, alone: bool) -> Path:
     if out.suffix and not out.is_dir():
         raise _unwritable(out.suffix)
     return out / f"acetune-{'-'.join(parts)}.{request.format}"
+
+
+def _check_sampling(request: Request) -> None:
+    """Refuse numbers that make no sense, and ways to sample that the variant does not have."""
+    most = {"steps": 1000, "shift": 1000, "guidance": 1000, "guidance_lyrics": 1000, "guidance_interval": 1}
+    for name, largest in most.items():
+        value = getattr(request, name)
+        if value is not None and not 0 < value <= largest:
+            raise SettingError("generation.bad_value", name=name, value=value)
+    choices = family_of(request.variant)[1].samplings
+    for name, known in (("solver", choices.solvers), ("guide", choices.guides), ("against", choices.against)):
+        value = getattr(request, name)
+        if value is not None and value not in known:
+            listed = ", ".join(known)
+            raise SettingError("generation.not_sampled", variant=request.variant, name=name, value=value, known=listed)
+    if request.guidance_interval is not None and not choices.intervals:
+        raise SettingError("generation.every_step", variant=request.variant)
+    if request.guidance_lyrics is not None and request.guide != "double":
+        raise SettingError("generation.lyrics_alone", variant=request.variant)
 
 
 def _unwritable(suffix: str) -> SettingError:

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from acetune.families.family import Batch, Example, ModelFamily, Part
 from acetune.families.variant import Sampling
-from acetune.flow import path
-from acetune.flow.solvers import euler
+from acetune.flow import path, randomness
+from acetune.flow.solvers import calls, solver
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,14 @@ class Lead:
         later: Conditions of the steps after those; None where nothing changes.
         switch: How many steps see ``first``, where something changes.
         kept: Music (T, C) that stays as it is outside the window of ``first``; None where all is made.
+        seed: Of noise that a solver adds on the way.
     """
 
     first: Example
     later: Example | None = None
     switch: int = 0
     kept: Tensor | None = None
+    seed: int = 0
 
 
 def sample(
@@ -59,28 +61,37 @@ def sample_led(
         network: With or without an adapter.
         lead: Conditions, and what stays as it is.
         constants: Of the checkpoint.
-        sampling: Steps, shift and guidance; guidance 1 asks the network once a step, others twice.
-        after_step: Called after each step; may raise to stop.
+        sampling: Steps, shift, guidance and more; guidance 1 asks the network once a step, others oftener.
+        after_step: Called after each call of the solver; may raise to stop.
     """
     device = next(network.parameters()).device
     first = family.collate([lead.first], constants, device)
     later = family.collate([lead.later], constants, device) if lead.later else first
-    switch = lead.switch if lead.later else sampling.steps
+    switch = lead.switch if lead.later else calls(sampling.solver, sampling.steps)
     course = family.course(sampling)
-    with_conditions, without = (torch.tensor([dropped], device=device) for dropped in (False, True))
+    told, untold = (torch.tensor([dropped], device=device) for dropped in (False, True))
     stays = _stays(lead, first)
     done = 0
 
     def velocity(x: Tensor, t: Tensor) -> Tensor:
         nonlocal done
         batch = first if done < switch else later
-        conditional = family.predict(network, batch, x, t, with_conditions)
-        found = course.guide(done, conditional, lambda: family.predict(network, batch, x, t, without))
+        conditional = family.predict(network, batch, x, t, told)
+
+        def less(name: str) -> Tensor:
+            if name == "nothing" or course.less is None:
+                return family.predict(network, batch, x, t, untold)
+            return course.less(network, batch, x, t, name)
+
+        found = course.guide(done, conditional, less)
         done += 1
         after_step()
         return found if stays is None else torch.where(stays[0], stays[1], found)
 
-    return euler(velocity, first.x0, course.times.to(device))
+    def fresh(step: int) -> Tensor:
+        return randomness.normal(tuple(first.x0.shape), lead.seed, "noise of a step", step)
+
+    return solver(sampling.solver, fresh)(velocity, first.x0, course.times.to(device))
 
 
 def _stays(lead: Lead, batch: Batch) -> tuple[Tensor, Tensor] | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from acetune.families.acestep_v1.codec import DcaeCodec, flat, tall
 from acetune.families.acestep_v1.conditions import NO_LYRICS, NULL_TOKENS, AceStepV1Conditioner
 from acetune.families.acestep_v1.lyrics import LyricTokenizer
 from acetune.families.acestep_v1.network import Words
-from acetune.families.acestep_v1.sampling import MiddleGuide, times
+from acetune.families.acestep_v1.sampling import INTERVAL, OMEGA, MiddleGuide, times, weakened
 from acetune.families.acestep_v1.variants import AceStepV1Section
 from acetune.families.codecs import Recoder
 from acetune.families.family import Batch, Example, Part
@@ -142,7 +143,16 @@ class AceStepV1:
 
     def course(self, sampling: Sampling) -> Course:
         """Return the published pipeline's times, which are shifted twice, and its guidance of the middle steps."""
-        return Course(times(sampling.steps, sampling.shift), MiddleGuide(sampling.guidance, sampling.steps))
+        guide = MiddleGuide(
+            sampling.guidance,
+            sampling.steps,
+            interval=INTERVAL if sampling.guidance_interval is None else sampling.guidance_interval,
+            rule=sampling.guide,
+            lyrics=sampling.guidance_lyrics,
+            against=sampling.against,
+            granularity=0.0 if sampling.solver == "pingpong" else OMEGA,  # published so
+        )
+        return Course(times(sampling.steps, sampling.shift), guide, partial(_told_less, self))
 
     def round_times(self, t: Tensor, dtype: torch.dtype) -> Tensor:
         """Return t: the network takes it in float32 whatever its own format."""
@@ -168,3 +178,11 @@ class AceStepV1:
         ids = 1 + torch.arange(half) % 40
         pairs = (({"tokens": states}, {"ids": ids}), ({"tokens": states[1:]}, {"ids": ids[1:]}))
         return self.collate([Example(latents, *pairs[crop % 2]) for crop in range(crops)], {}, device)
+
+
+def _told_less(family: AceStepV1, network: nn.Module, batch: Batch, x_t: Tensor, t: Tensor, told: str) -> Tensor:
+    """Return the velocity of a network that is told the "caption" alone, or the lyrics "weak"ly and no caption."""
+    withheld = "sung" if told == "caption" else "text"
+    hidden = Batch(batch.x0, {**batch.conditions, withheld: torch.zeros_like(batch.conditions[withheld])})
+    with weakened(network) if told == "weak" else nullcontext():
+        return family.predict(network, hidden, x_t, t, torch.zeros(len(t), dtype=torch.bool, device=t.device))

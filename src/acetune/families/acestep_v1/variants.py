@@ -15,7 +15,7 @@ from acetune.families import weights
 from acetune.families.acestep_v1 import names
 from acetune.families.acestep_v1.sizes import V1Size
 from acetune.families.family import ModelFamily
-from acetune.families.variant import Repository, Sampling, Variant
+from acetune.families.variant import Repository, Sampling, Samplings, Variant
 from acetune.knobs import knob
 from acetune.planning.memory import NetworkSize
 from acetune.recipe import Recipe
@@ -39,6 +39,11 @@ _REPOSITORY = Repository(
 #: errors on x_0 (spec: sigma-weighted velocity).
 _TRAINED_WITH: Mapping[str, object] = {"timestep_mean": 0.0, "weighting": "x0"}
 
+#: What the published pipeline can be asked for.
+_SAMPLINGS = Samplings(
+    ("euler", "heun", "pingpong"), ("apg", "cfg", "cfg-zero", "double"), ("nothing", "weak"), intervals=True
+)
+
 VARIANTS = (
     Variant(
         name="tiny-v1",
@@ -47,6 +52,7 @@ VARIANTS = (
         timesteps="shifted1000",
         condition_dropout=0.15,
         sampling=Sampling(steps=12, shift=3.0, guidance=7.0),
+        samplings=_SAMPLINGS,
         recipe={
             "data": {"crop_seconds": 6.0, "batch_size": 2},
             "adapter": {"rank": 8, "alpha": 8.0},
@@ -63,6 +69,7 @@ VARIANTS = (
         timesteps="shifted1000",
         condition_dropout=0.15,
         sampling=Sampling(steps=60, shift=3.0, guidance=15.0),
+        samplings=_SAMPLINGS,
         repositories=(_REPOSITORY,),
         aliases=("ACE-Step-v1-3.5B", "v1-3.5b"),
         recipe={"objective": _TRAINED_WITH},

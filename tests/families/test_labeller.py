@@ -12,7 +12,8 @@ from acetune.audio.files import read, write
 from acetune.data.track import Track
 from acetune.errors import DataError, MissingDependency, Stopped
 from acetune.events import Job
-from acetune.families.acestep_v15.labeller import CodesAnnotator, Composer, _encoder, _reader, _variant, read_thoughts
+from acetune.families.acestep_v15.composer import read_tokenizer
+from acetune.families.acestep_v15.labeller import CodesAnnotator, Composer, _encoder, _variant, read_thoughts
 from acetune.families.acestep_v15.layouts import open_weights
 from acetune.families.acestep_v15.variants import CARD
 from listeners import save_composer
@@ -84,7 +85,7 @@ def test_codes_are_those_of_the_variant_s_own_tokenizer(models, song):
 
 
 def test_the_question_is_the_official_one_with_one_token_for_each_code(models, composer):
-    asked = Composer(torch.nn.Linear(1, 1), _reader(composer))
+    asked = Composer(torch.nn.Linear(1, 1), read_tokenizer(composer))
     written = asked.written((7, 63_999))
 
     assert written == (
@@ -97,14 +98,14 @@ def test_the_question_is_the_official_one_with_one_token_for_each_code(models, c
 def test_longer_songs_ask_longer_questions(composer):
     from transformers import AutoModelForCausalLM
 
-    asked = Composer(AutoModelForCausalLM.from_pretrained(composer), _reader(composer))
+    asked = Composer(AutoModelForCausalLM.from_pretrained(composer), read_tokenizer(composer))
     short, long = (asked.inputs(tuple(range(1, count)))["input_ids"].shape[1] for count in (10, 60))
 
     assert long - short == 50
 
 
 def test_a_checkpoint_s_own_template_is_used(composer):
-    reader = _reader(composer)
+    reader = read_tokenizer(composer)
     reader.chat_template = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}"
 
     assert Composer(None, reader).written((1,)).endswith("<user><|audio_code_1|>")

@@ -69,6 +69,13 @@ class Asked:
     cover_strength: Annotated[
         float, typer.Option(help="Share of the steps of a cover that the source leads, 0 to 1.")
     ] = 1.0
+    thinking: Annotated[
+        bool,
+        typer.Option(
+            "--thinking",
+            help="Let a language model plan the music, as ComfyUI does (`acetune models get codes`).",
+        ),
+    ] = False
     model: Annotated[str, typer.Option(help="Variant (`acetune models ls`).")] = "tiny"
     model_path: Annotated[
         Path | None, typer.Option(help="Its weights, where they are not in a usual place.", show_default=False)

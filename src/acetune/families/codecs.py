@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import Tensor
 
     from acetune.audio.signal import Samples
+    from acetune.events import Job
+    from acetune.families.family import Prompt
 
 
 class Codec(Protocol):
@@ -31,4 +35,14 @@ class Recoder(Protocol):
 
     def recode(self, latents: Tensor) -> Tensor:
         """Return rough latents (T, C) of latents (T, C), float32 on the CPU."""
+        ...
+
+    def compose(self, prompt: Prompt, folder: Path, seed: int, job: Job) -> Tensor:
+        """Return the rough latents (T, C) that the planning model of a folder hands over for a prompt.
+
+        Raises:
+            DataError: If the folder holds no such model.
+            OutOfMemory: If it has no room.
+            Stopped: If asked to.
+        """
         ...

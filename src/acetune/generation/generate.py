@@ -59,7 +59,7 @@ def generate(
     total = sum(calls(piece.sampling.solver, piece.sampling.steps) for piece in pieces)
     job.report(StageStarted(stage="generate", total=total, unit="steps"))
     family: ModelFamily = card.open(recipe_of(requests[0]), Workspace.at(home).models, job)
-    material, constants = gather(family, requests)
+    material, constants = gather(family, requests, Workspace.at(home).models, job)
     made, stopped = _sample_all(family, pieces, (material, constants), adapters, _Steps(job, total))
     _write_all(family, made, material, adapters, job)
     if stopped is not None:

@@ -11,7 +11,7 @@ from acetune.generation.worn import Worn
 
 #: What is asked for and tells nothing about the words.
 _SETTINGS: Final = (
-    "variant", "task", "language", "bpm", "keyscale", "timesignature", "seconds", "start", "end", "dtype",
+    "variant", "task", "language", "bpm", "keyscale", "timesignature", "seconds", "start", "end", "dtype", "thinking",
 )  # fmt: skip
 _WORDS: Final = ("caption", "lyrics")
 

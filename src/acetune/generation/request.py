@@ -10,6 +10,7 @@ from typing import Any, Final
 from acetune.audio import files as audio_files
 from acetune.data.fields import read_field
 from acetune.errors import SettingError
+from acetune.families.tasks import TEXT_TO_MUSIC
 from acetune.generation.windows import LONGEST_SECONDS, with_source
 from acetune.recipe import Recipe, family_of, resolve
 
@@ -35,6 +36,8 @@ class Request:
             goes on with it. None for its beginning and its end.
         tracks: Which parts to extract, to add or to complete with.
         cover_strength: Share of the sampling steps that see the codes of the source, from 0 to 1.
+        thinking: Whether the family's language model plans the music first, as ComfyUI's text node and the official app
+            do by default; all pieces of a request share its plan, which follows from the first seed.
         variant, model_path: Which network, and where its weights are.
         adapter: An adapter that acetune wrote, or several; ``FILE:0.8`` has a strength of its own.
         strengths: Of all adapters: 0 is the base network, 1 what was trained. None for what each recommends.
@@ -62,6 +65,7 @@ class Request:
     end: float | None = None
     tracks: tuple[str, ...] = ()
     cover_strength: float = 1.0
+    thinking: bool = False
     variant: str = "tiny"
     model_path: str | None = None
     adapter: str | Path | Sequence[str | Path] | None = None
@@ -100,6 +104,8 @@ def checked(request: Request) -> Request:
         SettingError: For values that make no sense, and tasks that the variant cannot do.
         DataError: If the source cannot be read.
     """
+    if request.thinking and request.task != TEXT_TO_MUSIC.name:
+        raise SettingError("generation.thinking", task=request.task)
     request = with_source(request)
     if not 0 < request.length <= LONGEST_SECONDS:
         raise SettingError("generation.seconds", seconds=request.length, longest=LONGEST_SECONDS)

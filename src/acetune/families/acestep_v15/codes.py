@@ -6,11 +6,19 @@ with the latents of these codes in place of silence. Whoever trains on silence a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from torch import Tensor
+
+from acetune.events import Job
+from acetune.families.acestep_v15.composer import compose
+
+if TYPE_CHECKING:
+    from acetune.families.family import Prompt
 
 #: Components that make codes of latents, and latents of codes.
 CODES: Final = ("audio_tokenizer", "audio_token_detokenizer")
@@ -36,4 +44,18 @@ class CodesRecoder:
         weight = next(self.tokenizer.parameters())
         quantized, _ = self.tokenizer.tokenize(latents[None].to(weight.device, weight.dtype), self.silence)
         rough: Tensor = self.detokenizer(quantized)[0, : len(latents)]
+        return rough.float().cpu()
+
+    def compose(self, prompt: Prompt, folder: Path, seed: int, job: Job) -> Tensor:
+        """Return the latents (T, C) of the codes that the language model of a folder writes for a prompt."""
+        device = next(self.detokenizer.parameters()).device
+        return self.of_codes(compose(prompt, folder, seed, device, job))
+
+    @torch.inference_mode()
+    def of_codes(self, numbers: Sequence[int]) -> Tensor:
+        """Return the latents (T, C), five frames for each code, that codes stand for, float32 on the CPU."""
+        weight = next(self.detokenizer.parameters())
+        codes = torch.tensor(numbers, device=weight.device)
+        quantized = self.tokenizer.quantizer.get_output_from_indices(codes[None, :, None])
+        rough: Tensor = self.detokenizer(quantized.to(weight.dtype))[0]
         return rough.float().cpu()

@@ -12,20 +12,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from acetune import compute
 from acetune.annotation import checkpoints
 from acetune.annotation.annotator import Guess, Listen, Setup, Song
 from acetune.annotation.answers import plain_prose, read_language, whole_sentences
-from acetune.annotation.loading import is_slow, lack_of_room, load_errors, loaded, quietly, unloadable
+from acetune.annotation.loading import is_slow, lack_of_room, loaded
 from acetune.annotation.speaking import Manner, seed_of, speak
 from acetune.audio import files as audio_files
 from acetune.data.track import Source
 from acetune.errors import AcetuneError, DataError, MissingDependency
 from acetune.events import Job
 from acetune.families.acestep_v15 import places
+from acetune.families.acestep_v15.composer import CODE, read_tokenizer
 from acetune.families.acestep_v15.variants import CARD
 from acetune.families.variant import Variant
 
@@ -45,7 +45,6 @@ _SYSTEM: Final = (
     "# Instruction\nUnderstand the given musical conditions and describe the audio semantics accordingly:\n\n"
 )
 _MANNER: Final = Manner(tokens=1024, temperature=0.7, top_p=0.9)
-_CODE: Final = "<|audio_code_{}|>"
 _END_OF_THOUGHT: Final = "</think>"
 _CHAT: Final = "<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n{codes}<|im_end|>\n<|im_start|>assistant\n"
 _FIELD = re.compile(r"^(bpm|caption|duration|genres?|keyscale|(?:vocal_)?language|timesignature)\s*:", re.MULTILINE)
@@ -78,7 +77,7 @@ class CodesAnnotator:
 
         folder = checkpoints.own(setup, _NAME)
         encoder = _encoder(_variant(setup), setup, job)
-        reader = _reader(folder)
+        reader = read_tokenizer(folder)
         with loaded(AutoModelForCausalLM, folder, setup.device) as model:
             if is_slow(model):
                 job.tell(DataError("listening.slow", path=folder))
@@ -127,7 +126,7 @@ class Composer:
 
     def written(self, codes: tuple[int, ...]) -> str:
         """Return the question as the model was trained to read it."""
-        text = "".join(map(_CODE.format, codes))
+        text = "".join(map(CODE.format, codes))
         if self.tokenizer.chat_template is None:
             return _CHAT.format(system=_SYSTEM, codes=text)
         turns = [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": text}]
@@ -208,22 +207,3 @@ def _encoder(variant: Variant, setup: Setup, job: Job) -> Encoder:
     weights = open_weights(variant, None, setup.models, job)
     codec = OobleckCodec(weights.load("vae", where, torch.float32), where)
     return Encoder(codec, weights.load("audio_tokenizer", where, torch.float32), weights.silence())
-
-
-def _reader(folder: Path) -> Any:
-    """Return the language model's tokenizer.
-
-    Raises:
-        DataError: If it knows no audio codes.
-    """
-    from transformers import AutoTokenizer
-
-    try:
-        with quietly():
-            reader = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except load_errors() as cause:
-        raise unloadable(folder, cause) from cause
-    ids = reader(_CODE.format(0), add_special_tokens=False).input_ids
-    if len(ids) != 1 or ids[0] == reader.unk_token_id:
-        raise unloadable(folder, "its tokenizer knows no audio codes")
-    return reader

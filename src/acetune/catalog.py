@@ -70,6 +70,7 @@ FAMILIES = {
 #: Who counts the tokens of a family's texts, without torch.
 TOKEN_COUNTERS = {
     "acestep_v15": "acetune.families.acestep_v15.token_counts:COUNTER",
+    "acestep_v1": "acetune.families.acestep_v1.token_counts:COUNTER",
 }
 
 #: What reads the songs that other trainers of a family have encoded.

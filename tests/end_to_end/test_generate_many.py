@@ -15,7 +15,7 @@ from probing import collector
 import acetune
 from acetune.adapters import adapter as adapters
 from acetune.adapters.adapter import Adapter, Facts
-from acetune.errors import SettingError, Stopped
+from acetune.errors import AcetuneError, OutOfMemory, Stopped
 from acetune.events import Job, Noticed, PreviewReady, Progress
 from acetune.flow import randomness
 from acetune.generation.batch import read_requests
@@ -165,6 +165,9 @@ def test_rows_say_the_same_in_every_format(tmp_path: Path, name: str, text: str)
         ("p.jsonl", "{broken", "generation.bad_prompts"),
         ("p.yaml", "a: [", "generation.bad_prompts"),
         ("p.yaml", "[1]", "generation.bad_prompts"),
+        ("p.yaml", "5", "generation.bad_prompts"),
+        ("p.yaml", "- {1: a}", "generation.unknown_column"),
+        ("p.csv", "caption,bpm\nslow, dark piano,80\n", "import.row_too_long"),
         ("p.jsonl", '{"captoin": "a"}', "generation.unknown_column"),
         ("p.jsonl", '{"caption": "a", "bpm": "fast"}', "generation.bad_cell"),
         ("p.jsonl", '{"caption": "a", "name": "../b"}', "files.bad_name"),
@@ -173,7 +176,7 @@ def test_rows_say_the_same_in_every_format(tmp_path: Path, name: str, text: str)
 def test_a_file_of_prompts_that_makes_no_sense_is_refused(tmp_path: Path, name: str, text: str, code: str) -> None:
     (tmp_path / name).write_text(text)
 
-    with pytest.raises(SettingError) as refused:
+    with pytest.raises(AcetuneError) as refused:
         read_requests(tmp_path / name, LIKE)
 
     assert refused.value.code == code
@@ -185,6 +188,20 @@ def test_a_stop_writes_the_pieces_that_are_finished(home: Path, tmp_path: Path) 
 
     with pytest.raises(Stopped):
         acetune.generate(replace(LIKE, seeds=(1, 2, 3), out=tmp_path), home=home, job=twelve)
+
+    assert [path.name for path in tmp_path.glob("*.flac")] == ["acetune-tiny-seed1.flac"]
+
+
+def test_a_device_that_is_full_loses_no_finished_piece(home: Path, tmp_path: Path) -> None:
+    job, events = collector()
+
+    def full() -> bool:
+        if sum(isinstance(event, Progress) for event in events) >= 12:
+            raise OutOfMemory("training.memory", device="cpu")
+        return False
+
+    with pytest.raises(OutOfMemory):
+        acetune.generate(replace(LIKE, seeds=(1, 2, 3), out=tmp_path), home=home, job=Job(job.report, full))
 
     assert [path.name for path in tmp_path.glob("*.flac")] == ["acetune-tiny-seed1.flac"]
 

@@ -11,12 +11,15 @@ import pytest
 
 from acetune import catalog
 from acetune.data.track import Track
+from acetune.families.acestep_v1 import tiny as v1_tiny
+from acetune.families.acestep_v1.variants import VARIANTS as V1_VARIANTS
 from acetune.families.acestep_v15 import layouts, tiny
 from acetune.families.acestep_v15.places import TEXT_FOLDER
 from acetune.families.acestep_v15.prompts import LYRIC_LIMIT, TEXT_LIMIT, lyric_text, prompt_text
 from acetune.families.family import Prompt
 
 SONG = Track(path="a.mp3", seconds=200.7, bpm=97.6, keyscale="F# minor", timesignature="4", language="en")
+V1_TINY = next(variant for variant in V1_VARIANTS if variant.embedded)
 COUNTERS = [catalog.resolve("token counter", name) for name in catalog.names("token counter")]
 
 
@@ -118,3 +121,15 @@ def test_counting_needs_no_torch():
 
     assert "tokens=" in shown
     assert shown.splitlines()[-1] == "[]"
+
+
+def test_v1_counts_where_its_checkpoint_is_here(tmp_path):
+    folder = v1_tiny.materialise(V1_TINY, tmp_path)
+    shutil.copytree(folder, tmp_path / "v1")
+    (counter,) = (counter for counter in COUNTERS if counter.model == "ACE-Step v1")
+
+    found = counter.too_long([(SONG, {"caption": "piano " * 300}), (SONG, {"caption": "piano"})], tmp_path)
+
+    assert {place: [(length.text, length.limit) for length in long] for place, long in found.items()} == {
+        0: [("caption", 256)]
+    }

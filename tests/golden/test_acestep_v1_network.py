@@ -12,9 +12,11 @@ from torch import Tensor, nn
 
 from acetune.adapters import attach
 from acetune.adapters.adapter import Facts
+from acetune.errors import SettingError
 from acetune.families.acestep_v1 import conformer, names, network
 from acetune.families.acestep_v1.network import AceStepV1Transformer, Conditions, NetworkConfig
 from acetune.families.acestep_v1.projection import projection_loss
+from acetune.families.acestep_v1.variants import VARIANTS
 
 INPUTS = official_v1.read("tiny_transformer_inputs")
 WANTED = official_v1.read("tiny_transformer_outputs")
@@ -328,3 +330,22 @@ def test_linear_attention_has_the_gradients_of_its_formula() -> None:
 
     for found, wanted in zip(ours, theirs, strict=True):
         torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_linear_attention_stays_in_float32_where_others_compute_in_half() -> None:
+    q, k, v = (given(name, (1, 2, 9, 4)).float().abs().requires_grad_() for name in "qkv")
+    alone = network._Mix.apply(q, k, v)
+
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = network._Mix.apply(q, k, v)
+    found = torch.autograd.grad(mixed.square().sum(), (q, k, v))
+    wanted = torch.autograd.grad(alone.square().sum(), (q, k, v))
+
+    assert torch.equal(mixed, alone)
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(found, wanted, strict=True))
+
+
+@pytest.mark.parametrize("choice", ["re:projectors.*", "speaker_embedder"])
+def test_layers_that_hear_nothing_in_training_are_no_targets(choice: str) -> None:
+    with pytest.raises(SettingError):
+        names.targets(choice, VARIANTS[1].size)

@@ -311,7 +311,7 @@ def test_an_unknown_output_suffix_is_refused_by_name(tmp_path):
         write(tmp_path / "song.m4a", tone())
 
     assert error.value.code == "audio.bad_output"
-    assert ".wav, .flac, .ogg" in str(error.value)
+    assert ".wav, .flac, .mp3, .ogg" in str(error.value)
 
 
 def test_audio_that_is_no_number_is_not_written(tmp_path):

@@ -400,7 +400,7 @@ def test_dropout_with_a_handful_of_songs_is_said(count, dropout, said):
 def test_songs_without_words_are_counted():
     found = planned([*songs(20), *songs(2, caption=None), *songs(1, caption=None, tags=("rock",))])
 
-    assert [str(advice.finding) for advice in found.warnings][0].startswith("2 of 23 songs have neither caption")
+    assert [str(advice.finding) for advice in found.warnings][0].startswith("Songs without caption and tags: 2 of 23.")
 
 
 def test_a_plan_of_all_weights_counts_them_all():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -79,16 +79,32 @@ def _rows(path: Path) -> Iterable[Mapping[str, Json]]:
     kind = path.suffix.lower()
     try:
         if kind in (".csv", ".tsv"):
-            return [row for _, row in read_table(path).rows]
+            return _table(path)
         text = path.expanduser().read_text(encoding="utf-8-sig")
         if kind in (".yaml", ".yml", ".json"):
-            return cast("Iterable[Mapping[str, Json]]", yaml.safe_load(text) or [])
+            rows = yaml.safe_load(text) or []
+            if not isinstance(rows, list):
+                raise ValueError("it is no list")
+            return cast("Iterable[Mapping[str, Json]]", rows)
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         return [{"caption": line} for line in lines] if kind == ".txt" else [json.loads(line) for line in lines]
     except AcetuneError:
         raise
-    except (OSError, ValueError, yaml.YAMLError) as cause:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as cause:
         raise SettingError("generation.bad_prompts", path=path, cause=" ".join(str(cause).split())) from cause
+
+
+def _table(path: Path) -> Sequence[Mapping[str, Json]]:
+    """Return the rows of a table.
+
+    Raises:
+        DataError: If a row has more cells than there are headers: it would be lost.
+    """
+    table = read_table(path)
+    for finding in table.findings:
+        if finding.code == "import.row_too_long":
+            raise finding
+    return [row for _, row in table.rows]
 
 
 def _request(row: Mapping[str, Json], path: Path, place: int, like: Request) -> Request:
@@ -98,7 +114,7 @@ def _request(row: Mapping[str, Json], path: Path, place: int, like: Request) -> 
     said: dict[str, Any] = {}
     for name, value in row.items():
         if name not in _READERS:
-            hint = nearest(name, tuple(_READERS))
+            hint = nearest(str(name), tuple(_READERS))
             raise SettingError("generation.unknown_column", path=path, name=name, hint=hint, known=", ".join(_READERS))
         if value in (None, ""):
             continue

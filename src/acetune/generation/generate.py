@@ -5,14 +5,13 @@ Conditions come from the same code as in training; steps, shift and guidance are
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from torch import Tensor
 
 from acetune import compute
-from acetune.errors import SettingError, Stopped
+from acetune.errors import SettingError
 from acetune.events import Job, PreviewReady, Progress, StageEnded, StageStarted
 from acetune.families.family import ModelFamily, Part
 from acetune.flow import randomness
@@ -47,7 +46,8 @@ def generate(
         DataError: If a source cannot be read.
         WrongAdapter: If an adapter does not fit the network.
         MissingDependency: If the weights are not here and may not be fetched.
-        Stopped: If asked to; pieces that are finished are written first.
+        OutOfMemory: If the device has no room.
+        Stopped: If asked to. Pieces that are finished are written whatever ends it.
     """
     job = job or Job()
     requests = tuple(checked(one) for one in ([request] if isinstance(request, Request) else request))
@@ -60,10 +60,12 @@ def generate(
     job.report(StageStarted(stage="generate", total=total, unit="steps"))
     family: ModelFamily = card.open(recipe_of(requests[0]), Workspace.at(home).models, job)
     material, constants = gather(family, requests, Workspace.at(home).models, job)
-    made, stopped = _sample_all(family, pieces, (material, constants), adapters, _Steps(job, total))
-    _write_all(family, made, material, adapters, job)
-    if stopped is not None:
-        raise stopped
+    made: list[tuple[Piece, Tensor]] = []
+    try:
+        for piece in _sampled(family, pieces, (material, constants), adapters, _Steps(job, total)):
+            made.append(piece)
+    finally:  # whatever ends it, what is finished is not lost
+        _write_all(family, made, material, adapters, job)
     job.report(StageEnded(stage="generate", result={"files": [str(piece.path) for piece in pieces]}))
     return tuple(piece.path for piece in pieces)
 
@@ -81,34 +83,29 @@ class _Steps:
         self.job.check_stop("generate")
 
 
-def _sample_all(
+def _sampled(
     family: ModelFamily,
     pieces: Sequence[Piece],
     given: tuple[Sequence[Material], Part],
     adapters: Sequence[Worn],
     after_step: _Steps,
-) -> tuple[list[tuple[Piece, Tensor]], Stopped | None]:
-    """Return the finished pieces with their latents (T, C), and what stopped the others."""
+) -> Iterator[tuple[Piece, Tensor]]:
+    """Yield each piece with its latents (T, C); the network is gone at the end."""
     device = compute.device(pieces[0].request.device)
     network = family.load_network(device, compute.dtype(pieces[0].request.dtype, device))
     set_strengths = put_on(network, adapters) if adapters else None
-    made: list[tuple[Piece, Tensor]] = []
     try:
         for piece in pieces:
             if set_strengths is not None:
                 set_strengths(piece.strengths)
             frames = frames_of(piece.request.length, family.frames_per_second)
             noise = randomness.normal((frames, family.variant.size.channels), piece.seed, "generate")
-            steps = calls(piece.sampling.solver, piece.sampling.steps)
+            steps = piece.sampling.steps
             lead = given[0][piece.place].lead(piece.request, noise, family.frames_per_second, steps)
-            lead = replace(lead, seed=piece.seed)
-            made.append((piece, sample_led(family, network, lead, given[1], piece.sampling, after_step)[0].cpu()))
-    except Stopped as stopped:
-        return made, stopped
+            yield piece, sample_led(family, network, lead, given[1], piece.sampling, after_step)[0].cpu()
     finally:
         del network
         compute.release(device)
-    return made, None
 
 
 def _write_all(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -110,6 +111,11 @@ def checked(request: Request) -> Request:
     if not 0 < request.length <= LONGEST_SECONDS:
         raise SettingError("generation.seconds", seconds=request.length, longest=LONGEST_SECONDS)
     _check_sampling(request)
+    if not request.seeds:
+        raise SettingError("generation.nothing")
+    for strength in request.strengths or ():
+        if not math.isfinite(strength):
+            raise SettingError("generation.bad_value", name="strength", value=strength)
     if request.adapter is None and any(strength not in (0.0, 1.0) for strength in request.strengths or ()):
         raise SettingError("generation.no_adapter")
     if f".{request.format}" not in audio_files.WRITE_SUFFIXES:

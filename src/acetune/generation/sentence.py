@@ -24,14 +24,14 @@ _LANGUAGES: Final = MappingProxyType({**LANGUAGE_NAMES, **_CHINESE_NAMES})
 _CASELESS: Final = re.IGNORECASE
 
 _TEMPO: Final = re.compile(r"(?:\b(?:at|around|about)\s+)?(?<![\d.])(\d{2,3}(?:\.\d+)?)\s*(?:bpm|拍每分钟)", _CASELESS)
-_KEY: Final = re.compile(
-    r"(?:\bin\s+(?:the\s+key\s+of\s+)?)?(?<!\w)([A-G](?:\s?[#b♯♭]|[\s-]?(?:sharp|flat))?[\s-]?(?:major|minor|maj|min|大调|小调))(?![a-z])",
-    _CASELESS,
-)
-_METRE: Final = re.compile(r"(?:\bin\s+)?(?<![\d/])([2346]/[48])(?:\s+time)?(?![\d/])", _CASELESS)
+#: A note is a capital, for "a major" are words of the language, unless it is said to be a key.
+_MODE: Final = r"(?:\s?[#b♯♭]|[\s-]?(?i:sharp|flat))?[\s-]?(?i:major|minor|maj|min|大调|小调)(?![a-z])"
+_KEY: Final = re.compile(rf"\b(?i:in\s+the\s+key\s+of|key\s+of|in)\s+([A-Ga-g]{_MODE})|(?<!\w)([A-G]{_MODE})")
+_METRE: Final = re.compile(r"(?:\bin\s+)?(?<![\d/])([2346]/4|6/8)(?:\s+time)?(?![\d/])", _CASELESS)
 _CLOCK: Final = re.compile(r"(?<![\d:])(\d{1,2}):([0-5]\d)(?:\s+(?:long|minutes?))?(?![\d:])", _CASELESS)
 _LENGTH: Final = re.compile(
-    r"(?:\b(?:for|about)\s+)?(?<![\d.])(\d+(?:\.\d+)?)[\s-]*(seconds?|secs?|minutes?|mins?|秒钟?|分钟?)(?![a-z])(?:\s+long)?",
+    r"(?:\b(?:for|about)\s+)?(?<![\d.])(\d+(?:\.\d+)?)[\s-]*(seconds?|secs?|minutes?|mins?|秒钟?|分钟?)(?![a-z])(?:\s+long)?"
+    r"(?!\s+(?:intro|outro|solo|drop|fade|break|bridge|build|silence|pause|loop))",
     _CASELESS,
 )
 _TONGUE: Final = re.compile(
@@ -84,7 +84,7 @@ def _language(match: re.Match[str]) -> str | None:
 
 _RULES: Final[tuple[tuple[str, re.Pattern[str], Callable[[re.Match[str]], object]], ...]] = (
     ("bpm", _TEMPO, lambda match: float(match[1])),
-    ("keyscale", _KEY, lambda match: parse_keyscale(match[1])),
+    ("keyscale", _KEY, lambda match: parse_keyscale(match[1] or match[2])),
     ("timesignature", _METRE, lambda match: match[1]),
     ("seconds", _CLOCK, lambda match: 60.0 * int(match[1]) + int(match[2])),
     ("seconds", _LENGTH, _seconds),

@@ -12,11 +12,10 @@ import torch
 from torch import Tensor
 
 from acetune.families.acestep_v1.lyrics import LIMIT, LyricTokenizer
+from acetune.families.acestep_v1.token_counts import TEXT_LIMIT
 from acetune.families.family import Part, Prompt
 from acetune.families.tasks import TEXT_TO_MUSIC, Task
 
-#: Most text tokens that the network was trained with.
-TEXT_LIMIT = 256
 #: Stands for lyrics of instrumentals, and is not seen (as when the published pipeline generates).
 NO_LYRICS = 0
 #: Zeros that stand for the text of a dropped prompt; as many as a usual caption has (decision 0015).

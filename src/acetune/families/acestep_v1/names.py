@@ -36,6 +36,8 @@ _ALIASES = (
 )
 _ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 _MLP = ("inverted_conv.conv", "point_conv.conv")
+#: Layers that hear nothing in training: no speaker is given, and nothing is projected on other models' features.
+_UNHEARD = ("projectors.", "speaker_embedder")
 _LYRICS = ("linear_q", "linear_k", "linear_v")
 
 
@@ -51,7 +53,8 @@ def targets(choice: str, size: NetworkSize) -> tuple[str, ...]:
         "mlp": mlp,
         "lyrics": tuple(name for name in _lyric_names(size) if name.endswith(_LYRICS)),
     }
-    return chosen(choice, {name: _alias(name) for name in layers(size)}, named)
+    heard = (name for name in layers(size) if not name.startswith(_UNHEARD))
+    return chosen(choice, {name: _alias(name) for name in heard}, named)
 
 
 def layers(size: NetworkSize) -> dict[str, tuple[int, int]]:

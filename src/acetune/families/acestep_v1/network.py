@@ -432,10 +432,11 @@ class _Mix(torch.autograd.Function):
     @staticmethod
     def forward(ctx: torch.autograd.function.FunctionCtx, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Return (B, H, W, d) of features q, k >= 0 and values v, all of that shape."""
-        wide = k.float()
-        state, total = wide.transpose(-1, -2) @ v.float(), wide.sum(dim=-2).unsqueeze(-1)
-        ctx.save_for_backward(q, k, v, state, total)
-        return _divided(q.float(), state, total)[0].to(q.dtype)
+        with torch.autocast(q.device.type, enabled=False):  # which would multiply in its own format
+            wide = k.float()
+            state, total = wide.transpose(-1, -2) @ v.float(), wide.sum(dim=-2).unsqueeze(-1)
+            ctx.save_for_backward(q, k, v, state, total)
+            return _divided(q.float(), state, total)[0].to(q.dtype)
 
     @staticmethod
     def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:

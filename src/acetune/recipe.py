@@ -152,6 +152,11 @@ def changed(recipe: Recipe, changes: Mapping[str, object]) -> Recipe:
     return resolve([("recipe", recipe.model_dump(mode="json")), ("change", changes)]).recipe
 
 
+def anchored(recipe: Recipe) -> Recipe:
+    """Return a recipe that names its data set from the root of the file system on, and is found from anywhere."""
+    return changed(recipe, {"data.dataset": str(recipe.data.folder)}) if recipe.data.dataset else recipe
+
+
 def load(path: Path) -> Recipe:
     """Read recipe.yaml.
 

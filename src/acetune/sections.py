@@ -7,6 +7,7 @@ what it does, its unit and range, and whether it may change when a run is resume
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, WithJsonSchema
@@ -65,6 +66,11 @@ class DataSection(Section):
     )
     prior_share: float = knob(0.25, "Share of visits that show one of them in place of a song.", gt=0, lt=1)
     seed: int = knob(42, "Every random draw of a run follows from it.", ge=0, le=2**63 - 1)
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the data set, from the root of the file system on."""
+        return Path(self.dataset).expanduser().absolute()
 
 
 class AdapterSection(Section):

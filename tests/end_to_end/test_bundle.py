@@ -16,6 +16,7 @@ from acetune.cli.main import main
 from acetune.errors import DataError, MissingDependency, SettingError
 from acetune.events import Noticed
 from acetune.recipe import resolve
+from acetune.run import Run
 from acetune.sharing.bundle import bundle, read_bundle
 from acetune.sharing.push import Release, push
 from acetune.sharing.replay import replay
@@ -149,6 +150,28 @@ def test_a_run_with_a_song_that_somebody_refused_is_not_published(
         push(run, "me/style", dry_run=True, home=bundled[0])
 
     assert refused.value.code == "sharing.refused" and not (run / "hub").exists()
+
+
+def test_a_run_remembers_its_data_set_from_the_root_on(
+    album: Path, tmp_path: Path, models: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = make_home(tmp_path / "home", models, cache)
+    monkeypatch.chdir(album.parent)
+    layer = {**QUICK, "data.dataset": album.name, "schedule.steps": 1}
+    result = acetune.train(resolve([("test", layer)]).recipe, name="near", home=home)
+
+    assert Run(result.folder).recipe.data.dataset == str(album)
+
+
+def test_a_release_whose_songs_are_gone_says_that_nobody_knows(
+    bundled: tuple[Path, Path], album: Path, tmp_path: Path
+) -> None:
+    run = elsewhere(bundled[0], album, tmp_path)
+    (tmp_path / "album").rename(tmp_path / "away")
+    job, events = collector()
+    push(run, "me/style", dry_run=True, home=bundled[0], job=job)
+
+    assert [e.code for e in events if isinstance(e, Noticed)] == ["sharing.rights_unseen"]
 
 
 def test_audio_that_is_not_generated_does_not_leave(bundled: tuple[Path, Path], album: Path) -> None:

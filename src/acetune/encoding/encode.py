@@ -89,7 +89,7 @@ def load_dataset(recipe: Recipe) -> Manifest:
     """
     if not recipe.data.dataset:
         raise SettingError("encoding.no_dataset")
-    manifest = manifests.load(Path(recipe.data.dataset).expanduser())
+    manifest = manifests.load(recipe.data.folder)
     if all(track.excluded for track in manifest.tracks):
         raise DataError("encoding.no_tracks", folder=manifest.folder)
     return manifest

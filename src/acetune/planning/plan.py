@@ -87,7 +87,7 @@ def plan(recipe: Recipe, *, home: str | Path | None = None) -> Plan:
     if not recipe.data.dataset:
         raise SettingError("plan.no_dataset")
     refuse_missing(recipe)
-    manifest = manifests.load(Path(recipe.data.dataset).expanduser())
+    manifest = manifests.load(recipe.data.folder)
     _, variant = family_of(recipe.model.variant)
     return plan_for(recipe, variant.size, manifest.tracks, compute.machine(recipe.compute.device))
 

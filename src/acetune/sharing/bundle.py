@@ -20,6 +20,7 @@ from acetune.events import Json
 from acetune.monitor.summary import summarise
 from acetune.recipe import Recipe
 from acetune.run import Run
+from acetune.sharing.songs import songs_in
 from acetune.training import checkpoint
 from acetune.workspace import Workspace
 
@@ -140,9 +141,7 @@ def read_bundle(path: Path) -> Bundle:
 
 def songs_of(run: Run) -> tuple[tuple[str | None, str], ...]:
     """Return content hash and part of each song of a run, in the order of the training."""
-    content = files.read_json(run.tracks_file) if run.tracks_file.is_file() else {}
-    rows = content.get("tracks", []) if isinstance(content, dict) else []
-    return tuple((row.get("audio_sha256"), str(row.get("part"))) for row in rows if isinstance(row, dict))
+    return tuple((song.audio_sha256, song.part) for song in songs_in(run))
 
 
 def versions() -> dict[str, str]:

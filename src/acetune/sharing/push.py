@@ -77,7 +77,7 @@ def push(
 
     Raises:
         SettingError: If there is no such run, it is not finished, or trained all weights, or the name is impossible.
-        DataError: If somebody refused the use of a song, or audio is not known to be generated.
+        DataError: If somebody refused the use of a song, its data set is damaged, or audio may not be generated.
         MissingDependency: If this machine is told to be offline.
         DownloadFailed: If the hub cannot be reached or refuses.
     """
@@ -97,7 +97,9 @@ def _check_rights(run: Run, job: Job) -> None:
     rights = rights_of(run)
     if rights.refused:
         raise DataError("sharing.refused", run=run.name, count=rights.refused)
-    if rights.found < rights.songs or "not stated" in rights.licences:
+    if not rights.found:
+        job.tell(SettingError("sharing.rights_unseen", run=run.name, folder=run.recipe.data.folder))
+    elif rights.found < rights.songs or "not stated" in rights.licences:
         job.tell(SettingError("sharing.rights_unknown", run=run.name))
 
 

@@ -145,7 +145,7 @@ def _update(parameters: Mapping[str, nn.Parameter], optimizer: Updater) -> None:
 
 def _stand_in(recipe: Recipe, family: ModelFamily, size: NetworkSize, device: torch.device) -> Batch:
     """Return the largest micro-batch of a recipe with made-up contents."""
-    tracks = [t for t in manifests.load(Path(recipe.data.dataset).expanduser()).tracks if not t.excluded]
+    tracks = [t for t in manifests.load(recipe.data.folder).tracks if not t.excluded]
     crops = training_crops(recipe, size, split(tracks, recipe.data.holdout, recipe.data.seed))
     micro = largest(recipe, size, crops)
     return family.probe(max(crops), device, micro.crops, CONDITIONS)

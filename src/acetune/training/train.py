@@ -28,7 +28,7 @@ from acetune.events import Job, StageEnded, StageStarted, StepDone
 from acetune.families.family import ModelFamily
 from acetune.planning.missing import refuse_missing, refuse_uninstalled
 from acetune.planning.plan import plan_for
-from acetune.recipe import Recipe, changed, family_of, fixed_differences, save
+from acetune.recipe import Recipe, anchored, changed, family_of, fixed_differences, save
 from acetune.run import Run
 from acetune.sections import WHOLE
 from acetune.training import checkpoint, health, previews, spilling, starting
@@ -136,6 +136,7 @@ def _resume(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainRe
 
 def _run(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainResult:
     """Train in a run folder from its newest checkpoint on."""
+    recipe = anchored(recipe)
     with opened(recipe) as leader, run.hold():
         for request in ("stop", "save_now", previews.NOW):
             run.asked(request)  # what an earlier process did not live to see

@@ -35,6 +35,8 @@ _PARTS = (
     (".lora_down.", ".lora_A."), (".lora_up.", ".lora_B."), (".lora.down.", ".lora_A."), (".lora.up.", ".lora_B."),
     (".default", ""), (".lora_adapter", ""),
 )  # fmt: skip
+#: Numbers in bfloat16 are as near as that to what was meant.
+_ROUNDED = 1e-2
 _LORA = frozenset({"lora_A.weight", "lora_B.weight"})
 _DORA = _LORA | {"lora_magnitude_vector"}
 _LOHA = frozenset({"hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b"})
@@ -57,7 +59,7 @@ def foreign_adapter(file: ForeignFile, variant: Variant, card: FamilyCard, alpha
         WrongAdapter: If it is of a kind that is not known, or tunes layers that the variant does not have.
     """
     named = _renamed(file, variant, card)
-    alphas = {module_of(name): float(value) for name, value in named.items() if name.endswith(".alpha")}
+    alphas = _alphas(file, named)
     raw = {name: value.float() for name, value in named.items() if not name.endswith(".alpha")}
     known = _kind(file, raw)
     shown = _ranks(raw)
@@ -165,6 +167,22 @@ def _kind(file: ForeignFile, weights: Mapping[str, Tensor]) -> str:
     if seen == "none" or said not in (seen, "lora" if seen == "dora" else seen):
         raise WrongAdapter("adapter.foreign_kind", path=file.path)
     return seen
+
+
+def _alphas(file: ForeignFile, named: Mapping[str, Tensor]) -> dict[str, float]:
+    """Return the alpha that layers say for themselves.
+
+    A trainer of ACE-Step v1 writes the whole scale into it, ComfyUI wants the scale times the rank: where that is what
+    the configuration says, the configuration is what counts.
+    """
+    alphas = {module_of(name): float(value) for name, value in named.items() if name.endswith(".alpha")}
+    if {"r", "lora_alpha"} <= file.said.keys():
+        rank = cast("int", file.said["r"])
+        scale = scale_of(file, None, ("", ""), rank)
+        for meant in (scale, scale * rank):
+            if all(math.isclose(value, meant, rel_tol=_ROUNDED) for value in alphas.values()):
+                return {}
+    return alphas
 
 
 def _ranks(weights: Mapping[str, Tensor]) -> dict[str, int]:

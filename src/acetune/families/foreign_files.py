@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 CONFIG: Final = "adapter_config.json"
+#: What trainers of ACE-Step v1 are started with; it says what their files do not.
+_STARTED_WITH: Final = "lora_config.json"
 #: What folders hold, the surest first: PEFT's (new and old), the official app's LoKr and LoHa, diffusers', ours.
 _WEIGHTS: Final = (
     "adapter_model.safetensors", "adapter.safetensors", "adapter_model.bin", "lokr_weights.safetensors",
@@ -38,7 +40,7 @@ class ForeignFile:
         path: As it was asked for.
         tensors: By the names that they have there.
         said: Rank, alpha, kind and more by the names of PEFT's configuration, wherever they stood.
-        peft: Whether an adapter_config.json said it.
+        peft: Whether an adapter_config.json said it, or the lora_config.json of a trainer of ACE-Step v1.
         training: Whether it is a checkpoint of a training, of which the weights are read alone.
     """
 
@@ -66,8 +68,9 @@ def read_foreign(path: Path) -> ForeignFile:
     file = weights_file(path)
     if not file.is_file():
         raise WrongAdapter("adapter.no_file", path=path)
-    beside = file.parent / CONFIG
-    config = cast("dict[str, Json]", files.read_json(beside)) if path.is_dir() and beside.is_file() else {}
+    beside = (file.parent / name for name in (CONFIG, _STARTED_WITH))
+    known = next((found for found in beside if path.is_dir() and found.is_file()), None)
+    config = {} if known is None else cast("dict[str, Json]", files.read_json(known))
     if file.suffix not in _PICKLED:
         tensors, header = adapters.read_safetensors(file)
         return ForeignFile(path, tensors, config or _of_header(header), peft=bool(config))

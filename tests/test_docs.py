@@ -166,7 +166,7 @@ def test_what_the_install_commands_name_exists() -> None:
 
 
 def test_the_readme_names_every_command() -> None:
-    named = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`\n]+)`", README)))) | {w[0] for w in ours("README.md")}
+    named = set(re.findall(r"[\w-]+", " ".join(re.findall(r"`([^`\n]+)`", README)))) | {w[0] for w in ours("README.md")}
 
     assert {*COMMANDS, *GROUPS} <= named
 

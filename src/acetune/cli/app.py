@@ -17,6 +17,7 @@ from acetune.cli import (
     editing,
     generating,
     importing,
+    migrating,
     models,
     publishing,
     results,
@@ -44,6 +45,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "tensorboard": runs.tensorboard,
     "doctor": diagnose.doctor,
     "selftest": diagnose.selftest,
+    **migrating.COMMANDS,
 }
 
 #: Groups of commands: what they are about, and the commands.

@@ -55,6 +55,10 @@ EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
         "acetune selftest --model turbo",
         "acetune selftest --model turbo --device cuda:1",
     ),
+    "migrate-command": (
+        'acetune migrate-command "python trainer_new.py --dataset_path ./prepared --max_steps 1000"',
+        'acetune migrate-command "python convert2hf_dataset_new.py --data_dir ./my_songs --output_name rows"',
+    ),
     "data import": (
         "acetune data import ./side_step_songs",
         "acetune data import dataset.json ./my_songs",

@@ -98,6 +98,14 @@ def test_a_training_is_told_steps_or_epochs(told: str, kept: str, no_like: tuple
     assert found.no_like == no_like
 
 
+@pytest.mark.parametrize(("shift", "no_like"), [("3.0", ()), ("5", ("--shift",))])
+def test_a_value_that_is_built_in_is_not_missed(shift: str, no_like: tuple[str, ...]) -> None:
+    found = migrated(f"python trainer.py --dataset_path rows --shift {shift}")
+
+    assert found.no_like == no_like
+    assert found.not_needed == (() if no_like else ("--shift",))
+
+
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_what_each_flag_of_a_script_becomes_is_understood(script: str) -> None:
     values = {

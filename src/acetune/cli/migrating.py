@@ -12,7 +12,7 @@ from typing import Annotated, Final, cast
 import typer
 
 from acetune import files
-from acetune.cli.old_flags import NOT_NEEDED, PUBLISHED_CONFIGS, SCRIPTS, VALUES, Script
+from acetune.cli.old_flags import BUILT_IN, NOT_NEEDED, PUBLISHED_CONFIGS, SCRIPTS, VALUES, Script
 from acetune.cli.session import session_of
 from acetune.errors import SettingError
 
@@ -64,7 +64,11 @@ def migrated(line: str) -> Migrated:
     known = None if config is None else _config(config)
     adapter = () if known is None else _of_training(known) if script.trains else _of_scale(known)
     parts = ["acetune", *script.command.split(), *_translated(script, meant), *script.always, *adapter]
-    known_flags = {name: script.flags[name] for name in said if name in script.flags}
+    known_flags = {
+        name: NOT_NEEDED if value in BUILT_IN.get(name, ()) else script.flags[name]
+        for name, value in said.items()
+        if name in script.flags
+    }
     return Migrated(
         " ".join(map(_quoted, parts)),
         tuple(f"--{name}" for name, ours in known_flags.items() if ours == NOT_NEEDED),

@@ -14,6 +14,10 @@ from typing import Final
 NOT_NEEDED: Final = ""
 #: Nothing of ours does what the old flag did.
 NOTHING: Final = None
+#: Values that acetune has built in, of flags that it has nothing like.
+BUILT_IN: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {"shift": ("3", "3.0"), "gradient_clip_algorithm": ("norm",), "num_nodes": ("1",), "val_check_interval": ("None",)}
+)
 #: Values that are called something else here, by our flag.
 VALUES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
     {
@@ -56,8 +60,8 @@ _TRAINING: Final = {
     "gradient_clip_val": "--optim.clip",
     "precision": "--compute.dtype",
     "num_workers": NOT_NEEDED,
-    "shift": NOT_NEEDED,
-    "gradient_clip_algorithm": NOT_NEEDED,
+    "shift": NOTHING,
+    "gradient_clip_algorithm": NOTHING,
     "val_check_interval": NOTHING,
 }
 _V1: Final = ("--model", "v1", "--schedule.name", "linear", "--schedule.final", "0")

@@ -7,7 +7,9 @@ import shutil
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 from probing import collector
 
 import acetune
@@ -15,9 +17,11 @@ from acetune import catalog
 from acetune.cli.main import main
 from acetune.errors import DataError, MissingDependency, SettingError
 from acetune.events import Noticed
+from acetune.generation.pieces import write_piece
 from acetune.recipe import resolve
 from acetune.run import Run
 from acetune.sharing.bundle import bundle, read_bundle
+from acetune.sharing.demos import demos
 from acetune.sharing.push import Release, push
 from acetune.sharing.replay import replay
 from world import QUICK, make_home
@@ -135,6 +139,12 @@ def test_a_dry_run_writes_what_would_leave_and_nothing_private(
     found = push("style", "me/style", Release("cc-by-4.0", (piece,)), dry_run=True, home=home)
 
     text = (found.folder / "README.md").read_text()
+    with zipfile.ZipFile(found.folder / "bundle.zip") as archive:
+        inside = [archive.read(entry) for entry in archive.namelist()]
+    leaving = b"".join([*inside, *(file.read_bytes() for file in found.folder.iterdir())])
+    words = ["song0", "dreamy", "la la", "oh oh", "ambient", str(album), str(home), str(tmp_path), "my song"]
+
+    assert [word for word in words if word.encode() in leaving] == []
     assert found.files == ("README.md", "audio-1.flac", "bundle.zip", "style_final.safetensors")
     assert "license: cc-by-4.0" in text and "pipeline_tag: text-to-audio" in text and "Verdict: **" in text
     assert "song0" not in text and "dreamy" not in text and str(album) not in text and "my song" not in text
@@ -179,6 +189,48 @@ def test_audio_that_is_not_generated_does_not_leave(bundled: tuple[Path, Path], 
 
     with pytest.raises(DataError, match="does not say that acetune generated it"):
         push("style", "me/style", release, dry_run=True, home=bundled[0])
+
+
+@pytest.mark.parametrize("name", ["a.flac", "a.wav", "a.mp3", "a.ogg"])
+@pytest.mark.parametrize("word", ["caption", "lyrics"])
+def test_a_piece_that_holds_words_does_not_leave(tmp_path: Path, name: str, word: str) -> None:
+    write_piece(tmp_path / name, np.zeros((4800, 2), np.float32), 0.1, {"seed": 3, word: "zebra"})
+
+    with pytest.raises(DataError) as refused:
+        demos([tmp_path / name])
+
+    assert refused.value.code == "sharing.words_inside" and word in refused.value.message()
+
+
+@pytest.mark.parametrize("name", ["a.flac", "a.wav", "a.mp3", "a.ogg"])
+def test_a_piece_that_another_program_gave_a_title_does_not_leave(tmp_path: Path, name: str) -> None:
+    with soundfile.SoundFile(tmp_path / name, "w", 48_000, 2) as sound:
+        sound.title, sound.comment = "zebra", '{"ai_generated": true}'
+        sound.write(np.zeros((4800, 2)))
+
+    with pytest.raises(DataError) as refused:
+        demos([tmp_path / name])
+
+    assert refused.value.code == "sharing.words_inside" and "title" in refused.value.message()
+
+
+@pytest.mark.parametrize("name", ["a.flac", "a.wav", "a.mp3", "a.ogg"])
+def test_a_piece_as_it_was_generated_leaves(tmp_path: Path, name: str) -> None:
+    write_piece(tmp_path / name, np.zeros((4800, 2), np.float32), 0.1, {"seed": 3})
+
+    assert demos([tmp_path / name]) == {f"audio-1{Path(name).suffix}": tmp_path / name}
+
+
+@pytest.mark.parametrize("name", ["style", "me/a/b", "me/a--b", "me/a.git", "中/a", "me/" + "a" * 97])
+def test_what_the_hub_would_refuse_as_a_name_is_refused_before_anything_is_written(
+    bundled: tuple[Path, Path], album: Path, tmp_path: Path, name: str
+) -> None:
+    run = elsewhere(bundled[0], album, tmp_path)
+
+    with pytest.raises(SettingError) as refused:
+        push(run, name, dry_run=True, home=bundled[0])
+
+    assert refused.value.code == "sharing.bad_repository" and not (run / "hub").exists()
 
 
 def test_nothing_is_sent_from_a_machine_that_is_told_to_be_offline(bundled: tuple[Path, Path]) -> None:

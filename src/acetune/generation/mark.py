@@ -13,7 +13,8 @@ from acetune.generation.worn import Worn
 _SETTINGS: Final = (
     "variant", "task", "language", "bpm", "keyscale", "timesignature", "seconds", "start", "end", "dtype", "thinking",
 )  # fmt: skip
-_WORDS: Final = ("caption", "lyrics")
+#: What may be private.
+WORDS: Final = ("caption", "lyrics")
 
 
 def mark_of(piece: Piece, adapters: Sequence[Worn], fingerprint: str) -> dict[str, Json]:
@@ -25,7 +26,7 @@ def mark_of(piece: Piece, adapters: Sequence[Worn], fingerprint: str) -> dict[st
         fingerprint: Of the network's weights.
     """
     request = piece.request
-    told = (*_SETTINGS, *_WORDS) if request.include_private else _SETTINGS
+    told = (*_SETTINGS, *WORDS) if request.include_private else _SETTINGS
     settings: dict[str, Json] = {name: getattr(request, name) for name in told}
     settings |= {"seconds": request.length, "tracks": list(request.tracks) or None}
     settings |= {"cover_strength": request.cover_strength if request.task == "cover" else None}

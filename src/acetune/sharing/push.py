@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import re
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from acetune import compute, files
 from acetune.errors import DataError, DownloadFailed, MissingDependency, SettingError
 from acetune.events import Job, Saved
 from acetune.families.hub import network_errors
-from acetune.generation.pieces import read_mark
 from acetune.monitor.summary import summarise
 from acetune.recipe import family_of
 from acetune.run import Run
 from acetune.sections import WHOLE
 from acetune.sharing.bundle import bundle
 from acetune.sharing.card import card
+from acetune.sharing.demos import demos
 from acetune.sharing.rights import rights_of
 from acetune.workspace import Workspace
-
-_REPOSITORY: Final = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
 @dataclass(frozen=True)
@@ -32,7 +27,7 @@ class Release:
 
     Attributes:
         licence: Of the adapter, as the hub spells it, such as "cc-by-4.0"; None for not stated.
-        audio: Generated pieces to show; each must carry acetune's mark, so that no song of somebody leaves by mistake.
+        audio: Generated pieces to show; each must carry acetune's mark and no words, so that nothing private leaves.
         private: Whether the repository is, where it is made.
     """
 
@@ -82,14 +77,26 @@ def push(
         DownloadFailed: If the hub cannot be reached or refuses.
     """
     found, job = Run(Workspace.at(home).find_run(run)), job or Job()
-    if not _REPOSITORY.fullmatch(repository):
-        raise SettingError("sharing.bad_repository", name=repository)
+    _check_name(repository)
     _check_rights(found, job)
     folder = _prepared(found, release)
     names = tuple(sorted(path.name for path in folder.iterdir()))
     job.report(Saved(path=str(folder), what="release"))
     address = None if dry_run else _sent(folder, repository, private=release.private)
     return Pushed(folder, names, address)
+
+
+def _check_name(repository: str) -> None:
+    """Refuse what the hub would refuse as ``user/name``."""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+
+    try:
+        validate_repo_id(repository)
+    except HFValidationError as cause:
+        raise SettingError("sharing.bad_repository", name=repository) from cause
+    if repository.count("/") != 1:
+        raise SettingError("sharing.bad_repository", name=repository)
 
 
 def _check_rights(run: Run, job: Job) -> None:
@@ -111,7 +118,7 @@ def _prepared(run: Run, release: Release) -> Path:
         raise SettingError("sharing.whole_model", run=run.name)
     if not adapter.is_file():
         raise SettingError("sharing.unfinished", run=run.name)
-    audio = _pieces(release.audio)
+    audio = demos(release.audio)
     folder = run.folder / "hub"
     shutil.rmtree(folder, ignore_errors=True)
     with files.draft_folder(folder) as draft:
@@ -124,14 +131,6 @@ def _prepared(run: Run, release: Release) -> Path:
         text = card(summary, variant, rights_of(run), release.licence, hashes, tuple(audio))
         (draft / "README.md").write_text(text, encoding="utf-8")
     return folder
-
-
-def _pieces(audio: Sequence[Path]) -> dict[str, Path]:
-    """Return pieces by the plain names they get: what they are called here stays here."""
-    for path in audio:
-        if read_mark(path) is None:
-            raise DataError("sharing.not_generated", path=path)
-    return {f"audio-{number}{path.suffix.lower()}": path for number, path in enumerate(audio, start=1)}
 
 
 def _sent(folder: Path, repository: str, *, private: bool) -> str:

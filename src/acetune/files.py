@@ -126,6 +126,30 @@ def draft_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(draft, ignore_errors=True)
 
 
+def swap(draft: Path, target: Path) -> None:
+    """Let a file or folder take the place of another, which is gone then, or still there if that fails.
+
+    Args:
+        draft: What is written, in a folder that nobody else uses, on the target's disk.
+        target: Where it belongs; nothing need be there.
+
+    Raises:
+        DiskFull, NotWritable: As the file system says.
+    """
+    with disk_errors(target):
+        if not target.is_dir():
+            patiently(lambda: os.replace(draft, target))
+            return
+        old = draft.with_name(f"{draft.name}{DRAFT}old")
+        os.rename(target, old)
+        try:
+            os.rename(draft, target)
+        except OSError:
+            os.rename(old, target)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
+
+
 def sweep_drafts(folder: Path) -> None:
     """Remove drafts that a killed process left in this folder."""
     for draft in folder.glob(f"*{DRAFT}*"):

@@ -140,6 +140,16 @@ def test_an_existing_folder_is_never_replaced(tmp_path):
     assert names(tmp_path) == ["000400"]
 
 
+def test_a_folder_that_cannot_take_its_place_leaves_the_old_one(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "old").write_text("old")
+
+    with pytest.raises(NotWritable):
+        files.swap(tmp_path / "absent", tmp_path / "a")
+
+    assert names(tmp_path) == ["a", "old"]
+
+
 def test_drafts_of_a_killed_process_are_swept(tmp_path):
     (tmp_path / "000400.draft-12345678").mkdir()
     (tmp_path / "last.draft-12345678").write_text("")

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import NoneType
+from typing import TYPE_CHECKING, Any, Final
 
 from acetune import files
 from acetune.adapters.kinds import kind
@@ -80,16 +81,42 @@ class Facts:
 
         Raises:
             WrongAdapter: If it is of a newer acetune.
-            CorruptFile: If it holds something else.
+            CorruptFile: If it holds something else, or a value that makes no sense.
         """
         try:
             values = json.loads(text)
             version = values.pop("version")
             if version == VERSION:
-                return cls(**{**values, "modules": tuple(values["modules"])})
+                facts = cls(**{**values, "modules": tuple(values["modules"])})
+                facts._check()
+                return facts
         except (ValueError, KeyError, TypeError, AttributeError) as cause:
             raise CorruptFile("adapter.bad_facts", cause=repr(cause)) from cause
         raise WrongAdapter("adapter.newer", version=version, known=VERSION)
+
+    def _check(self) -> None:
+        """Raise TypeError or ValueError for a value of another type than it has, or ranks that divide by zero."""
+        for types, names in _TYPES:
+            odd = next((name for name in names if not isinstance(getattr(self, name), types)), None)
+            if odd:
+                raise TypeError(f"{odd}: {getattr(self, odd)!r:.60}")
+        if not all(isinstance(name, str) for name in self.modules):
+            raise TypeError("modules")
+        ranks = [self.rank, *self.ranks.values()]
+        if self.kind != WHOLE and not all(isinstance(rank, int) and rank > 0 for rank in ranks):
+            raise ValueError("rank")
+
+
+#: Types of facts in a file, and which have them.
+_TYPES: Final = (
+    (str, ("kind", "family", "variant", "fingerprint", "name")),
+    (int, ("rank", "step", "rslora")),
+    ((int, float), ("alpha", "strength")),
+    ((int, NoneType), ("factor",)),
+    ((int, float, NoneType), ("trained_alpha",)),
+    ((str, NoneType), ("trigger", "start")),
+    (dict, ("ranks", "objective")),
+)
 
 
 def scale(facts: Facts, module: str = "") -> float:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from acetune import files
 from acetune.adapters.adapter import Facts
 from acetune.errors import SettingError
 
@@ -49,5 +50,18 @@ class Destination:
         raise SettingError("formats.no_comfyui", path=self.comfyui)
 
     def stem(self, name: str, facts: Facts) -> str:
-        """Return the name of the files without their endings."""
+        """Return the name of the files without their endings.
+
+        Args:
+            name: A safe one (`safe_name`).
+            facts: Of what is written.
+        """
         return f"{name}-{facts.variant}-r{facts.rank}" if self.release else f"{name}_{facts.step}steps"
+
+
+def safe_name(said: str, otherwise: str) -> str:
+    """Return the name that an adapter file says it has; another where that is none, or would leave its folder."""
+    try:
+        return files.check_name(said, "adapter")
+    except SettingError:
+        return otherwise

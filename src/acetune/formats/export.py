@@ -13,9 +13,10 @@ from acetune.adapters.adapter import Adapter
 from acetune.errors import AcetuneError, SettingError
 from acetune.events import Job, Saved, StageEnded, StageStarted
 from acetune.families.family import ModelFamily
-from acetune.formats.destination import Destination
+from acetune.formats.destination import Destination, safe_name
 from acetune.formats.format import TOLERANCE, Bench, Format, export_checked
 from acetune.formats.model import MERGED, MODEL, write_merged, write_model
+from acetune.formats.placing import refuse
 from acetune.formats.sources import AdapterFile
 from acetune.recipe import Recipe, family_of, resolve
 from acetune.run import Run, recommended_strength
@@ -53,10 +54,11 @@ def export(
         The files and folders written.
 
     Raises:
-        SettingError: For unknown formats, number formats, runs or a ComfyUI that is not there.
+        SettingError: For unknown formats, number formats, runs or a ComfyUI that is not there; if a file would take the
+            place of the source, or of something that acetune did not write.
         WrongAdapter: If the source is no adapter that can be read, does not fit its base network, or is of a kind that
             a format cannot hold.
-        CorruptFile: If a written file does not give the adapter back; it is deleted.
+        CorruptFile: If a written file does not give the adapter back; it takes no place.
     """
     job = job or Job()
     dtype = dtype_of(dtype)
@@ -69,6 +71,7 @@ def export(
         if set(to) - {MODEL}:
             raise SettingError("formats.whole_model", formats=", ".join(to))
         target = where.place(folder, (MODEL,)) / stem
+        refuse(target, _place(source))
         return (_export_model(adapter, recipe, target, dtype, workspace.models, job),)
     names = to or ("universal",)
     forms: list[Format] = [catalog.resolve("exporter", name) for name in names if name != MERGED]
@@ -77,16 +80,18 @@ def export(
         refused = form.refusal(adapter.facts)
         if refused:
             raise refused
+    merged = folder / f"{stem}_{MERGED}"
+    for target in (*(form.target(folder, stem) for form in forms), *([merged] if MERGED in names else [])):
+        refuse(target, _place(source))
     job.report(StageStarted(stage="export", total=len(names), unit="formats"))
     family: ModelFamily = card.open(recipe, workspace.models, job)
     bench = _bench(family, adapter, recipe) if forms else None
     written = _export_files(forms, adapter, bench, (folder, stem), dtype, job) if bench else []
     del bench  # merging wants the memory
     if MERGED in names:
-        target = folder / f"{stem}_{MERGED}"
-        moved = write_merged(family, adapter, target, dtype)
-        _report(job, target, MERGED, adapter.facts.step, moved)
-        written.append(target)
+        moved = write_merged(family, adapter, merged, dtype)
+        _report(job, merged, MERGED, adapter.facts.step, moved)
+        written.append(merged)
     job.report(StageEnded(stage="export", result={"files": [str(path) for path in written]}))
     return tuple(written)
 
@@ -145,12 +150,17 @@ def _export_model(model: Adapter, recipe: Recipe, target: Path, dtype: str, mode
     return target
 
 
+def _place(source: str | Path | AdapterFile) -> Path:
+    """Return the file or folder that was named."""
+    return source.path.expanduser() if isinstance(source, AdapterFile) else Path(source)
+
+
 def _source(source: str | Path | AdapterFile, workspace: Workspace, job: Job) -> tuple[Adapter, Recipe, Path, str]:
     """Return adapter, recipe of its base, folder and name of a run, checkpoint or file."""
     if isinstance(source, AdapterFile):
         adapter = source.read(job)
         recipe = resolve([("adapter", {"model.variant": adapter.facts.variant})]).recipe
-        return adapter, recipe, source.path.parent, adapter.facts.name or source.path.stem
+        return adapter, recipe, source.path.parent, safe_name(adapter.facts.name, source.path.stem)
     path = Path(source)
     if path.suffix == ".safetensors" or any((path / name).is_file() for name in _ADAPTER_FILES):
         return _source(AdapterFile(path), workspace, job)

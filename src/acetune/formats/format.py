@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import nn
 
-from acetune import catalog, files
+from acetune import catalog
 from acetune.adapters import attach
 from acetune.adapters.adapter import Adapter, Facts
-from acetune.errors import AcetuneError, CorruptFile, WrongAdapter
+from acetune.errors import CorruptFile, WrongAdapter
 from acetune.events import Job
 from acetune.families.family import FamilyCard, ModelFamily
+from acetune.formats.placing import placed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -65,7 +66,7 @@ class Format(Protocol):
         ...
 
     def write(self, adapter: Adapter, card: FamilyCard, target: Path, dtype: torch.dtype) -> None:
-        """Write an adapter, whole or not at all.
+        """Write an adapter, whole or not at all; a folder must not be there yet.
 
         Raises:
             DiskFull, NotWritable: As the file system says.
@@ -103,33 +104,37 @@ def write_checked(form: Format, adapter: Adapter, card: FamilyCard, target: Path
         dtype: Number format of the weights.
 
     Raises:
-        CorruptFile: If what was read is not what was written; the file is gone then.
+        CorruptFile: If what was read is not what was written; what was at the target is there still.
+        SettingError: If something is there that acetune did not write.
         DiskFull, NotWritable: As the file system says.
     """
-    form.write(adapter, card, target, dtype)
-    read = form.read(target, card)
-    wanted, found = (one.rounded(dtype).weights for one in (adapter.baked(), read))
-    equal = wanted.keys() == found.keys() and all(torch.equal(wanted[name], value) for name, value in found.items())
-    if not equal:
-        files.remove(target)
-        raise CorruptFile("formats.not_equal", path=target, found=len(read.weights), total=len(wanted))
-    return read
+    with placed(target) as draft:
+        return _read_back(form, adapter, card, draft, dtype)
 
 
 def export_checked(form: Format, adapter: Adapter, card: FamilyCard, target: Path, dtype: str, bench: Bench) -> float:
     """Write an adapter, read it back, run it, and return how far the velocity moved (see `check_forward`).
 
     Raises:
-        CorruptFile: If the file does not give the adapter back; it is gone then.
+        CorruptFile: If the file does not give the adapter back; what was at the target is there still.
+        SettingError: If something is there that acetune did not write.
         DiskFull: If there is no room.
         NotWritable: If the folder may not be written.
     """
-    read = write_checked(form, form.held(adapter, bench.network), card, target, getattr(torch, dtype))
-    try:
+    with placed(target) as draft:
+        read = _read_back(form, form.held(adapter, bench.network), card, draft, getattr(torch, dtype))
         return check_forward(bench.family, bench.network, adapter, read, dtype)
-    except AcetuneError:
-        files.remove(target)
-        raise
+
+
+def _read_back(form: Format, held: Adapter, card: FamilyCard, draft: Path, dtype: torch.dtype) -> Adapter:
+    """Write an adapter and return what was read (raises as `write_checked`)."""
+    form.write(held, card, draft, dtype)
+    read = form.read(draft, card)
+    wanted, found = (one.rounded(dtype).weights for one in (held.baked(), read))
+    equal = wanted.keys() == found.keys() and all(torch.equal(wanted[name], value) for name, value in found.items())
+    if not equal:
+        raise CorruptFile("formats.not_equal", path=draft.name, found=len(read.weights), total=len(wanted))
+    return read
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ from acetune.adapters.adapter import Adapter
 from acetune.errors import CorruptFile
 from acetune.families.family import ModelFamily
 from acetune.formats.format import TOLERANCE, probe_velocity
+from acetune.formats.placing import FACTS, placed
 from acetune.sections import WHOLE
 
-#: What `acetune export --to` calls a network that was trained whole, one with an adapter inside, and the file with the
-#: facts in their folder.
-MODEL, MERGED, FACTS = "model", "merged", "acetune_facts.json"
+#: What `acetune export --to` calls a network that was trained whole, and one with an adapter inside.
+MODEL, MERGED = "model", "merged"
 
 
 def write_model(family: ModelFamily, model: Adapter, target: Path, dtype: str) -> None:
@@ -26,23 +26,16 @@ def write_model(family: ModelFamily, model: Adapter, target: Path, dtype: str) -
     Args:
         family: The variant that was trained; its other parts go along unchanged.
         model: Of kind "full".
-        target: Folder; one that exists is replaced.
+        target: Folder; one that acetune wrote is replaced.
         dtype: Number format of the network.
 
     Raises:
-        CorruptFile: If the folder does not give the network back; it is gone then.
+        CorruptFile: If the folder does not give the network back; what was at the target is there still.
+        SettingError: If something is there that acetune did not write.
         DiskFull, NotWritable: As the file system says.
     """
-    wanted = {name: tensor.detach().to("cpu", getattr(torch, dtype)) for name, tensor in model.weights.items()}
-    with files.disk_errors(target):
-        files.remove(target)
-    with files.draft_folder(target) as draft:
-        family.save_model(wanted, draft)
-        read = family.read_model(draft)
-        equal = wanted.keys() == read.keys() and all(torch.equal(wanted[name], read[name]) for name in wanted)
-        if not equal:
-            raise CorruptFile("formats.not_equal", path=target, found=len(read), total=len(wanted))
-        files.write_text(draft / FACTS, model.facts.to_json() + "\n")
+    with placed(target) as draft:
+        _write(family, model, draft, dtype)
 
 
 def write_merged(family: ModelFamily, adapter: Adapter, target: Path, dtype: str) -> float:
@@ -53,14 +46,15 @@ def write_merged(family: ModelFamily, adapter: Adapter, target: Path, dtype: str
     Args:
         family: The variant that the adapter was trained on.
         adapter: Of any kind.
-        target: Folder; one that exists is replaced.
+        target: Folder; one that acetune wrote is replaced.
         dtype: Number format of the network.
 
     Returns:
         How far the velocity is from that of the adapter on its network (see `acetune.formats.format.check_forward`).
 
     Raises:
-        CorruptFile: If the folder does not give that network back; it is gone then.
+        CorruptFile: If the folder does not give that network back; what was at the target is there still.
+        SettingError: If something is there that acetune did not write.
         WrongAdapter: If the adapter does not fit.
         DiskFull, NotWritable: As the file system says.
     """
@@ -69,10 +63,22 @@ def write_merged(family: ModelFamily, adapter: Adapter, target: Path, dtype: str
     before = probe_velocity(family, network)
     attach.merge(network)
     facts = replace(adapter.facts, kind=WHOLE, rank=0, alpha=0.0, ranks={}, rslora=False, factor=None)
-    write_model(family, Adapter(network.state_dict(), facts), target, dtype)
-    network.load_state_dict(dict(family.read_model(target)))
-    moved = float((probe_velocity(family, network) - before).abs().max() / before.abs().max())
-    if not moved <= TOLERANCE[dtype]:
-        files.remove(target)
-        raise CorruptFile("formats.other_forward", moved=f"{moved:.2g}", allowed=TOLERANCE[dtype])
+    with placed(target) as draft:
+        _write(family, Adapter(network.state_dict(), facts), draft, dtype)
+        network.load_state_dict(dict(family.read_model(draft)))
+        moved = float((probe_velocity(family, network) - before).abs().max() / before.abs().max())
+        if not moved <= TOLERANCE[dtype]:
+            raise CorruptFile("formats.other_forward", moved=f"{moved:.2g}", allowed=TOLERANCE[dtype])
     return moved
+
+
+def _write(family: ModelFamily, model: Adapter, target: Path, dtype: str) -> None:
+    """Write all weights as a new folder, and compare every one (raises as `write_model`)."""
+    wanted = {name: tensor.detach().to("cpu", getattr(torch, dtype)) for name, tensor in model.weights.items()}
+    with files.draft_folder(target) as draft:
+        family.save_model(wanted, draft)
+        read = family.read_model(draft)
+        equal = wanted.keys() == read.keys() and all(torch.equal(wanted[name], read[name]) for name in wanted)
+        if not equal:
+            raise CorruptFile("formats.not_equal", path=target.name, found=len(read), total=len(wanted))
+        files.write_text(draft / FACTS, model.facts.to_json() + "\n")

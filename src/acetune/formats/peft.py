@@ -15,9 +15,10 @@ from acetune.errors import WrongAdapter
 from acetune.events import Json
 from acetune.families.adapter_names import read_adapter, spelled
 from acetune.families.family import FamilyCard
+from acetune.families.foreign_files import CONFIG
 from acetune.storage import save_tensors
 
-_WEIGHTS, _CONFIG = "adapter_model.safetensors", "adapter_config.json"
+_WEIGHTS = "adapter_model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,10 @@ class PeftFolder:
     def write(self, adapter: Adapter, card: FamilyCard, target: Path, dtype: torch.dtype) -> None:
         """Write the folder; see `acetune.formats.format.Format.write`."""
         held = adapter.baked().rounded(dtype)
-        with files.disk_errors(target):
-            files.remove(target)
         with files.draft_folder(target) as draft:
             metadata = {"format": "pt", HEADER: held.facts.to_json()}
             save_tensors(draft / _WEIGHTS, spelled(held, card, "peft"), metadata)
-            files.write_json(draft / _CONFIG, _config(held.facts, card))
+            files.write_json(draft / CONFIG, _config(held.facts, card))
 
     def read(self, target: Path, card: FamilyCard) -> Adapter:
         """Return the adapter of such a folder (raises as `acetune.families.adapter_names.read_adapter`)."""

@@ -174,6 +174,13 @@ def test_a_finished_run_can_be_extended(recipe: Recipes, home: Path) -> None:
     assert len(losses(longer.folder)) == 6
 
 
+def test_a_stop_before_the_first_step_says_how_to_go_on(recipe: Recipes, home: Path) -> None:
+    with pytest.raises(Stopped) as stopped:
+        acetune.train(recipe(), name="run", home=home, job=Job(stop_requested=lambda: True))
+
+    assert "acetune resume run" in stopped.value.remedy()
+
+
 def test_a_run_that_is_made_shorter_says_so(recipe: Recipes, home: Path) -> None:
     with pytest.raises(Stopped):
         acetune.train(recipe(), name="run", home=home, job=stop_after(2))

@@ -114,7 +114,7 @@ def test_following_goes_on_while_the_run_is_trained(tmp_path: Path, capsys: pyte
 def test_a_request_leaves_its_control_file_for_the_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], verb: str, file: str, said: str
 ) -> None:
-    run = recorded_run(tmp_path / "home", outcome=None, verdict=None)
+    run = recorded_run(tmp_path / "home", outcome=None, verdict=None, values={"preview.every": 10})
     with run.hold():
         main(["runs", verb, "album"])
 
@@ -130,11 +130,20 @@ def test_stop_leaves_a_run_alone_that_nobody_trains(tmp_path: Path, capsys: pyte
     assert "is not being trained" in capsys.readouterr().out
 
 
+def test_previews_are_not_asked_of_a_run_that_makes_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = recorded_run(tmp_path / "home", outcome=None, verdict=None)
+    with run.hold():
+        assert main(["runs", "preview", "album"]) == 2
+
+    assert not run.asked("preview_now")
+    assert "--preview.every" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("verb", ["save", "preview"])
 def test_nothing_is_asked_of_a_run_that_nobody_trains(
     verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    recorded_run(tmp_path / "home")
+    recorded_run(tmp_path / "home", values={"preview.every": 10})
 
     assert main(["runs", verb, "album"]) == 2
     assert "album is not being trained." in capsys.readouterr().err

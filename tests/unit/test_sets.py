@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from acetune.data.columns import check_columns
-from acetune.data.sets import Album, SetFile, read_set
+from acetune.data.sets import Album, SetFile, layout_of, read_set
 from acetune.errors import DataError, MissingDependency, SettingError
 
 _SAMPLE = {
@@ -244,3 +244,10 @@ def test_without_the_package_it_is_named(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(MissingDependency) as error:
         read_set(tmp_path, {})
     assert "acetune[datasets]" in error.value.remedy()
+
+
+def test_a_file_without_a_suffix_is_no_set_of_songs(tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("hello")
+
+    assert layout_of(tmp_path / "notes") is None
+    assert layout_of(tmp_path).name == "saved_rows"

@@ -186,6 +186,8 @@ def _ask(session: Session, name: str, request: str) -> None:
     from acetune.workspace import Workspace
 
     run = Run(Workspace.at(session.home).find_run(name))
+    if request == "preview_now" and not run.recipe.preview.every:
+        raise SettingError("preview.off")
     running = run.owner() is not None
     if running:
         run.ask(request)

@@ -112,9 +112,9 @@ def read_set(path: Path, columns: Columns) -> SetFile | None:
 
 
 def layout_of(path: Path) -> SetLayout | None:
-    """Return how a file would be read, by its name."""
-    suffix = "" if path.is_dir() else path.suffix.lower()
-    return next((row for row in SET_LAYOUTS if suffix in (row.suffixes or ("",))), None)
+    """Return how a file would be read, by its name, or a folder."""
+    suffix, is_folder = path.suffix.lower(), path.is_dir()
+    return next((row for row in SET_LAYOUTS if (not row.suffixes if is_folder else suffix in row.suffixes)), None)
 
 
 def _dataset_json(path: Path, columns: Columns) -> _Contents | None:

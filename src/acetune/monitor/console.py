@@ -113,7 +113,7 @@ class Console:
         if isinstance(event, Saved):
             return self._words("saved", what=self._words.find(event.what, event.what), path=event.path)
         if isinstance(event, PreviewReady):
-            return self._words("preview", path=event.path, strength=event.strength)
+            return self._words("piece" if event.step is None else "preview", path=event.path, strength=event.strength)
         text = self._words("validated", step=event.step, difference=event.difference)
         if event.low is not None and event.high is not None:
             text += self._words("interval", low=event.low, high=event.high)

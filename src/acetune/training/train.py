@@ -148,6 +148,8 @@ def _run(run: Run, recipe: Recipe, workspace: Workspace, job: Job) -> TrainResul
                 return result
         except AcetuneError as error:
             record_failure(run, error)
+            if error.code == "job.stopped" and run.recipe_file.is_file():  # while songs were encoded, for one
+                raise Stopped("training.interrupted", run=run.name, **error.params) from error
             raise
         except RuntimeError as error:
             if not compute.is_out_of_memory(error):

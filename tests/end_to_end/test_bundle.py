@@ -16,14 +16,14 @@ import acetune
 from acetune import catalog
 from acetune.cli.main import main
 from acetune.errors import DataError, MissingDependency, SettingError
-from acetune.events import Noticed
+from acetune.events import Noticed, StageStarted, StepDone
 from acetune.generation.pieces import write_piece
 from acetune.recipe import resolve
 from acetune.run import Run
 from acetune.sharing.bundle import bundle, read_bundle
 from acetune.sharing.demos import demos
 from acetune.sharing.push import Release, push
-from acetune.sharing.replay import replay
+from acetune.sharing.replay import _compared, replay
 from world import QUICK, make_home
 
 
@@ -107,6 +107,99 @@ def test_what_is_no_bundle_is_refused(tmp_path: Path, album: Path, content: byte
 
     with pytest.raises(DataError, match="no bundle"):
         read_bundle(tmp_path / "b.zip")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda said: said.update(steps=[]), id="no step"),
+        pytest.param(lambda said: said.update(steps=[[1]]), id="a step without loss"),
+        pytest.param(lambda said: said.update(steps=[[1, "low"]]), id="a loss in words"),
+        pytest.param(lambda said: said.update(steps=[[1, float("nan")]]), id="a loss that is no number"),
+        pytest.param(lambda said: said.update(name=5), id="a number for a name"),
+        pytest.param(lambda said: said.update(recipe=[]), id="a list for a recipe"),
+        pytest.param(lambda said: said.update(threads="1"), id="threads in words"),
+        pytest.param(lambda said: said.update(removed="data"), id="a word for a list"),
+        pytest.param(lambda said: said.update(versions={"torch": None}), id="no version"),
+        pytest.param(lambda said: said.update(more=1), id="a field more"),
+        pytest.param(lambda said: said.pop("model"), id="a field less"),
+        pytest.param(lambda said: said.pop("version"), id="no version of its own"),
+    ],
+)
+def test_a_bundle_with_a_wrong_field_is_refused_in_one_sentence(
+    bundled: tuple[Path, Path], tmp_path: Path, change: object
+) -> None:
+    path = rewritten(bundled[1], tmp_path / "b.zip", change)
+
+    with pytest.raises(DataError) as refused:
+        read_bundle(path)
+
+    assert refused.value.code == "sharing.bad_bundle" and "\n" not in refused.value.message()
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "[]", "nonsense", "\ud800".encode("utf-8", "surrogatepass")])
+def test_a_bundle_of_other_json_is_refused(tmp_path: Path, text: str | bytes) -> None:
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
+        archive.writestr("bundle.json", text)
+
+    with pytest.raises(DataError, match="no bundle"):
+        read_bundle(tmp_path / "b.zip")
+
+
+def test_a_bundle_that_cannot_be_unpacked_is_refused(bundled: tuple[Path, Path], tmp_path: Path) -> None:
+    content = bytearray(bundled[1].read_bytes())
+    content[60:100] = b"\xff" * 40
+    (tmp_path / "b.zip").write_bytes(content)
+
+    with pytest.raises(DataError, match="no bundle"):
+        read_bundle(tmp_path / "b.zip")
+
+
+def test_a_bundle_of_a_newer_acetune_is_told_from_a_damaged_one(bundled: tuple[Path, Path], tmp_path: Path) -> None:
+    path = rewritten(bundled[1], tmp_path / "b.zip", lambda said: said.update(version=2, unheard="of"))
+
+    with pytest.raises(SettingError) as refused:
+        read_bundle(path)
+
+    assert refused.value.code == "sharing.newer_bundle"
+
+
+@pytest.mark.parametrize("heard", [[], [StepDone(step=1, loss=float("nan"), grad_norm=1.0, lr=1.0, seconds=1.0)]])
+def test_a_loss_that_is_no_number_is_not_equal(bundled: tuple[Path, Path], heard: list[StepDone]) -> None:
+    said, run = read_bundle(bundled[1]), Run(bundled[0] / "runs" / "style")
+
+    with pytest.raises(DataError) as refused:
+        _compared(said, run, said.steps[:1], heard)
+
+    assert refused.value.code == "sharing.differs"
+
+
+def test_an_extended_run_has_no_bundle_and_is_published_without(
+    bundled: tuple[Path, Path], album: Path, tmp_path: Path
+) -> None:
+    run = elsewhere(bundled[0], album, tmp_path)
+    Run(run).append_event(StageStarted(stage="train", total=8, unit="steps", resumed_from=2))
+    Run(run).append_event(StepDone(step=3, loss=1.0, grad_norm=1.0, lr=1.0, seconds=1.0))
+    job, events = collector()
+
+    with pytest.raises(SettingError, match="planned as 4, 8 in turn"):
+        bundle(run, out=tmp_path / "b.zip", home=bundled[0])
+    found = push(run, "me/style", dry_run=True, home=bundled[0], job=job)
+
+    assert not (tmp_path / "b.zip").exists() and "bundle.zip" not in found.files
+    assert "replay" not in (found.folder / "README.md").read_text()
+    assert "sharing.extended" in [e.code for e in events if isinstance(e, Noticed)]
+
+
+def test_a_run_that_only_stopped_and_went_on_has_a_bundle(
+    bundled: tuple[Path, Path], album: Path, tmp_path: Path
+) -> None:
+    run = elsewhere(bundled[0], album, tmp_path)
+    Run(run).append_event(StageStarted(stage="train", total=8, unit="steps", resumed_from=4))
+    Run(run).append_event(StageStarted(stage="train", total=4, unit="steps", resumed_from=2))
+    Run(run).append_event(StepDone(step=3, loss=1.0, grad_norm=1.0, lr=1.0, seconds=1.0))
+
+    assert len(read_bundle(bundle(run, out=tmp_path / "b.zip", home=bundled[0])).steps) == 3
 
 
 def test_a_starting_point_that_lay_elsewhere_is_asked_for(

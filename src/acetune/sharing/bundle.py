@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
 from platform import machine, python_version, system
-from typing import Any, Final, cast
+from typing import Annotated, Final, cast
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, JsonValue, PositiveInt, ValidationError
 
 from acetune import __version__, files
 from acetune.errors import DataError, SettingError
-from acetune.events import Json
+from acetune.events import Json, Noticed, StageStarted, StepDone
 from acetune.monitor.summary import summarise
 from acetune.recipe import Recipe
 from acetune.run import Run
@@ -29,6 +32,8 @@ VERSION: Final = 1
 _ENTRY: Final = "bundle.json"
 #: Larger ones are none of ours.
 _MOST_BYTES: Final = 64_000_000
+#: What zipfile raises for files that are damaged, encrypted or packed in a way that it does not know.
+_DAMAGES: Final = (OSError, ValueError, KeyError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile)
 #: Libraries whose versions decide about the last digits.
 LIBRARIES: Final = ("torch", "diffusers", "transformers", "peft", "accelerate")
 #: Knobs that say where something lies on this machine.
@@ -81,7 +86,7 @@ def bundle(run: str | Path, *, out: str | Path | None = None, home: str | Path |
         home: Workspace folder.
 
     Raises:
-        SettingError: If there is no such run, or nothing of it was trained and saved.
+        SettingError: If there is no such run, nothing of it was trained and saved, or no recipe repeats it.
         DiskFull, NotWritable: As the file system says.
     """
     found = Run(Workspace.at(home).find_run(run))
@@ -97,6 +102,9 @@ def bundle_of(run: Run) -> Bundle:
     newest, summary = checkpoint.newest(run), summarise(run)
     if newest is None or not summary.steps:
         raise SettingError("sharing.untrained", run=run.name)
+    reason = unrepeatable(run)
+    if reason:
+        raise reason
     state = newest[0]
     recipe, removed = _without_places(summary.recipe)
     return Bundle(
@@ -115,6 +123,22 @@ def bundle_of(run: Run) -> Bundle:
     )
 
 
+def unrepeatable(run: Run) -> SettingError | None:
+    """Return why no single recipe repeats a run; None where one does."""
+    totals: dict[int | None, None] = {}  # the learning rate of a step follows from the length that was meant then
+    total = None
+    for event in run.history():
+        if isinstance(event, StageStarted) and event.stage == "train":
+            total = event.total
+        elif isinstance(event, StepDone):
+            totals[total] = None
+        elif isinstance(event, Noticed) and event.code == "training.smaller":
+            return SettingError("sharing.made_smaller", run=run.name)
+    if len(totals) < 2:
+        return None
+    return SettingError("sharing.extended", run=run.name, steps=", ".join(map(str, totals)))
+
+
 def read_bundle(path: Path) -> Bundle:
     """Return what `bundle` wrote.
 
@@ -125,18 +149,61 @@ def read_bundle(path: Path) -> Bundle:
     if not path.is_file():
         raise SettingError("sharing.no_bundle", path=path)
     try:
+        return _Words.read(_unpacked(path), path)
+    except ValidationError as cause:
+        wrong = cause.errors(include_url=False)[0]
+        what = f"{'.'.join(map(str, wrong['loc']))} {wrong['msg']}".strip()
+        raise DataError("sharing.bad_bundle", path=path, cause=what) from cause
+
+
+def _unpacked(path: Path) -> bytes:
+    """Return the JSON of a bundle (raises as `read_bundle`)."""
+    try:
         with zipfile.ZipFile(path) as archive:
             if archive.getinfo(_ENTRY).file_size > _MOST_BYTES:
                 raise DataError("sharing.bad_bundle", path=path, cause=f"{_ENTRY} is too large")
-            values: dict[str, Any] = json.loads(archive.read(_ENTRY))
-        if values.pop("version") != VERSION:
+            return archive.read(_ENTRY)
+    except _DAMAGES as cause:
+        text = " ".join(str(cause).split())
+        raise DataError("sharing.bad_bundle", path=path, cause=text or type(cause).__name__) from cause
+
+
+class _Version(BaseModel):
+    """What every bundle says, whatever else its version knows."""
+
+    version: int
+
+
+class _Words(BaseModel):
+    """What is said in a bundle of this version; names are those of `Bundle`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    version: int
+    made_by: str
+    name: str
+    recipe: dict[str, JsonValue]
+    removed: tuple[str, ...]
+    versions: dict[str, str]
+    model: str
+    parts: str
+    songs: tuple[tuple[str | None, str], ...]
+    threads: PositiveInt
+    dtype: str
+    steps: Annotated[tuple[tuple[PositiveInt, FiniteFloat], ...], Field(min_length=1)]
+    validations: tuple[tuple[int, float, float], ...]
+    verdict: dict[str, JsonValue]
+
+    @classmethod
+    def read(cls, text: bytes, path: Path) -> Bundle:
+        """Return the bundle that a text says.
+
+        Raises:
+            SettingError: If a newer acetune wrote it.
+            ValidationError: If it is none.
+        """
+        if _Version.model_validate_json(text).version != VERSION:
             raise SettingError("sharing.newer_bundle", path=path, known=VERSION)
-        values.pop("made_by")
-        for name in ("removed", "songs", "steps", "validations"):
-            values[name] = tuple(tuple(row) if isinstance(row, list) else row for row in values[name])
-        return Bundle(**values)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as cause:
-        raise DataError("sharing.bad_bundle", path=path, cause=cause) from cause
+        return Bundle(**cls.model_validate_json(text).model_dump(exclude={"version", "made_by"}))
 
 
 def songs_of(run: Run) -> tuple[tuple[str | None, str], ...]:

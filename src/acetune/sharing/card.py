@@ -14,6 +14,11 @@ from acetune.sharing.rights import Rights
 
 _TAGS: Final = ("ace-step", "acetune", "music", "text-to-music")
 
+_REPEAT: Final = (
+    "## Repeat it\n\nWith the same songs: `acetune runs replay bundle.zip SONGS`. The bundle has the recipe, the "
+    "versions, the seeds and every loss."
+)
+
 
 def card(
     summary: Summary,
@@ -43,8 +48,7 @@ def card(
         _rights(rights, licence, variant),
         _audio(audio),
         _files(files),
-        "## Repeat it\n\nWith the same songs: `acetune runs replay bundle.zip SONGS`. The bundle has the recipe, the "
-        "versions, the seeds and every loss.",
+        _REPEAT if "bundle.zip" in files else "",
     ]
     body = "\n\n".join(section for section in sections if section)
     return f"---\n{_front(result, variant, licence)}---\n\n{body}\n"

@@ -14,7 +14,7 @@ from acetune.monitor.summary import summarise
 from acetune.recipe import family_of
 from acetune.run import Run
 from acetune.sections import WHOLE
-from acetune.sharing.bundle import bundle
+from acetune.sharing.bundle import bundle, unrepeatable
 from acetune.sharing.card import card
 from acetune.sharing.demos import demos
 from acetune.sharing.rights import rights_of
@@ -79,7 +79,7 @@ def push(
     found, job = Run(Workspace.at(home).find_run(run)), job or Job()
     _check_name(repository)
     _check_rights(found, job)
-    folder = _prepared(found, release)
+    folder = _prepared(found, release, job)
     names = tuple(sorted(path.name for path in folder.iterdir()))
     job.report(Saved(path=str(folder), what="release"))
     address = None if dry_run else _sent(folder, repository, private=release.private)
@@ -110,7 +110,7 @@ def _check_rights(run: Run, job: Job) -> None:
         job.tell(SettingError("sharing.rights_unknown", run=run.name))
 
 
-def _prepared(run: Run, release: Release) -> Path:
+def _prepared(run: Run, release: Release, job: Job) -> Path:
     """Return a new folder ``hub`` of the run that holds what leaves."""
     summary = summarise(run)
     adapter = run.folder / str(summary.result.get("adapter", ""))
@@ -118,12 +118,15 @@ def _prepared(run: Run, release: Release) -> Path:
         raise SettingError("sharing.whole_model", run=run.name)
     if not adapter.is_file():
         raise SettingError("sharing.unfinished", run=run.name)
-    audio = demos(release.audio)
+    audio, reason = demos(release.audio), unrepeatable(run)
+    if reason:
+        job.tell(reason, severity="info")
     folder = run.folder / "hub"
     shutil.rmtree(folder, ignore_errors=True)
     with files.draft_folder(folder) as draft:
         shutil.copyfile(adapter, draft / adapter.name)
-        bundle(run.folder, out=draft / "bundle.zip")
+        if not reason:
+            bundle(run.folder, out=draft / "bundle.zip")
         for name, piece in audio.items():
             shutil.copyfile(piece, draft / name)
         hashes = {path.name: files.content_hash(path) for path in draft.iterdir()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -95,14 +96,13 @@ def _train(recipe: Recipe, name: str, count: int, heard: list[StepDone], home: s
     def stop() -> bool:
         return len(heard) >= count or job.stop_requested()
 
-    before = {folder.name for folder in Workspace.at(home).list_runs()}
+    listening = replace(job.also(listen), stop_requested=stop)
     try:
-        train(recipe, name=name, on_existing="new", home=home, job=replace(job.also(listen), stop_requested=stop))
-    except Stopped:
-        if len(heard) < count:
+        return Run(train(recipe, name=name, on_existing="new", home=home, job=listening).folder)
+    except Stopped as stopped:
+        if len(heard) < count or "run" not in stopped.params:
             raise
-    runs = [folder.name for folder in Workspace.at(home).list_runs() if folder.name not in before]
-    return Run(Workspace.at(home).find_run(runs[-1]))
+        return Run(Workspace.at(home).runs / str(stopped.params["run"]))
 
 
 def _compared(said: Bundle, run: Run, wanted: Sequence[tuple[int, float]], heard: Sequence[StepDone]) -> Replayed:
@@ -111,13 +111,19 @@ def _compared(said: Bundle, run: Run, wanted: Sequence[tuple[int, float]], heard
     if (newest and newest[0].parts != said.parts) or songs_of(run) != said.songs:
         raise DataError("sharing.other_texts", run=run.name)
     ours = {event.step: event.loss for event in heard}
-    pairs = [(step, loss, ours[step]) for step, loss in wanted if step in ours]
-    shares = [abs(now - then) / max(abs(then), 1e-12) for _, then, now in pairs]
-    largest = max(shares, default=0.0)
-    if largest > TOLERANCE or len(pairs) < len(wanted):
+    pairs = [(step, loss, ours.get(step, math.nan)) for step, loss in wanted]
+    shares = [_apart(then, now) for _, then, now in pairs]
+    largest = max(shares)
+    if largest > TOLERANCE:
         step, then, now = pairs[shares.index(largest)]
         raise DataError("sharing.differs", step=step, then=then, now=now, run=run.name)
     return Replayed(run.name, len(pairs), all(then == now for _, then, now in pairs), largest)
+
+
+def _apart(then: float, now: float) -> float:
+    """Return the difference of two losses as a share of the first; infinite where there is no number."""
+    share = abs(now - then) / max(abs(then), 1e-12)
+    return math.inf if math.isnan(share) else share
 
 
 def _check_songs(said: Bundle, dataset: Path) -> None:

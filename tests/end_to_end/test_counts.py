@@ -149,6 +149,7 @@ def test_a_layer_keeps_no_more_bytes_of_a_token_than_it_did(peak: Any) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Dynamo detected a call to a `functools.lru_cache`")  # of masks, which never change
 @pytest.mark.parametrize("layer", [0, 1])
 def test_a_block_is_one_graph(layer: int) -> None:
     made: Any = network(2, "cpu")

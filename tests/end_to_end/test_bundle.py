@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +19,15 @@ from acetune.cli.main import main
 from acetune.errors import DataError, MissingDependency, SettingError
 from acetune.events import Noticed, StageStarted, StepDone
 from acetune.generation.pieces import write_piece
-from acetune.recipe import resolve
+from acetune.monitor.summary import summarise
+from acetune.recipe import family_of, resolve
 from acetune.run import Run
 from acetune.sharing.bundle import bundle, read_bundle
+from acetune.sharing.card import card
 from acetune.sharing.demos import demos
 from acetune.sharing.push import Release, push
 from acetune.sharing.replay import _compared, replay
+from acetune.sharing.rights import rights_of
 from world import QUICK, make_home
 
 
@@ -326,11 +330,55 @@ def test_what_the_hub_would_refuse_as_a_name_is_refused_before_anything_is_writt
     assert refused.value.code == "sharing.bad_repository" and not (run / "hub").exists()
 
 
+def test_a_card_recommends_nothing_where_nobody_asked(bundled: tuple[Path, Path], album: Path, tmp_path: Path) -> None:
+    run = Run(elsewhere(bundled[0], album, tmp_path))
+    (run.evaluation / "strengths.json").unlink()
+    text = card_text(run, bundled[0])
+
+    assert "strength: 1.0 (as it was trained;" in text and "recommended" not in text
+
+
+def test_a_card_has_the_strength_that_held_out_music_recommends(
+    bundled: tuple[Path, Path], album: Path, tmp_path: Path
+) -> None:
+    run = Run(elsewhere(bundled[0], album, tmp_path))
+    (run.evaluation / "strengths.json").write_text('{"step": 4, "recommended": 0.7}')
+
+    assert "strength: 0.7 (recommended by held-out music;" in card_text(run, bundled[0])
+
+
+def test_a_card_names_diffusers_only_for_what_it_loads(bundled: tuple[Path, Path], album: Path, tmp_path: Path) -> None:
+    home, _ = bundled
+    layer = {**QUICK, "data.dataset": str(album), "schedule.steps": 1, "adapter.kind": "lokr"}
+    result = acetune.train(resolve([("test", layer)]).recipe, name="lokr", home=home)
+
+    assert "library_name: diffusers" in card_text(Run(home / "runs" / "style"), home)
+    assert "library_name" not in card_text(Run(result.folder), home)
+
+
+@pytest.mark.parametrize(("path", "named"), [(None, True), ("/my/weights", False)])
+def test_a_card_names_the_published_network_only_where_it_was_that(
+    bundled: tuple[Path, Path], path: str | None, named: bool
+) -> None:
+    summary = summarise(Run(bundled[0] / "runs" / "style"))
+    recipe = resolve([("test", {"model.variant": "turbo", "model.path": path})]).recipe
+    _, variant = family_of("turbo")
+    text = card(replace(summary, recipe=recipe), variant, rights_of(summary.run), None, {})
+
+    assert ("base_model:" in text) is named and ("weights from a folder of the author" in text) is not named
+    assert "/my/weights" not in text
+
+
 def test_nothing_is_sent_from_a_machine_that_is_told_to_be_offline(bundled: tuple[Path, Path]) -> None:
     with pytest.raises(MissingDependency) as refused:
         push("style", "me/style", home=bundled[0])
 
     assert refused.value.code == "sharing.offline"
+
+
+def card_text(run: Run, home: Path) -> str:
+    """Return the card that a run is published with."""
+    return (push(run.folder, "me/style", dry_run=True, home=home).folder / "README.md").read_text()
 
 
 def elsewhere(home: Path, album: Path, folder: Path) -> Path:

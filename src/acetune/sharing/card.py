@@ -10,6 +10,7 @@ import yaml
 from acetune.events import Json
 from acetune.families.variant import Variant
 from acetune.monitor.summary import Summary
+from acetune.run import recommended_strength
 from acetune.sharing.rights import Rights
 
 _TAGS: Final = ("ace-step", "acetune", "music", "text-to-music")
@@ -26,7 +27,7 @@ def card(
     rights: Rights,
     licence: str | None,
     files: Mapping[str, str],
-    audio: Sequence[str],
+    library: str | None = None,
 ) -> str:
     """Return the card of a finished run.
 
@@ -36,32 +37,33 @@ def card(
         rights: In its songs.
         licence: Of the adapter, as the hub spells it; None for not stated.
         files: Name to SHA-256 of what lies beside the card.
-        audio: Names of generated pieces among them.
+        library: Of those that the hub knows, the one that loads the adapter; None for none.
     """
     result = summary.result
     sections = [
         f"# {summary.run.name}",
         f"An adapter ({result.get('kind')}, rank {result.get('rank')}) for ACE-Step {variant.name}, trained with "
         f"acetune for {result.get('steps')} steps on {rights.songs} songs.",
-        _use(result, variant),
+        _use(summary, variant),
         _metrics(summary),
         _rights(rights, licence, variant),
-        _audio(audio),
+        _audio([name for name in files if name.startswith("audio-")]),
         _files(files),
         _REPEAT if "bundle.zip" in files else "",
     ]
     body = "\n\n".join(section for section in sections if section)
-    return f"---\n{_front(result, variant, licence)}---\n\n{body}\n"
+    return f"---\n{_front(summary, variant, licence, library)}---\n\n{body}\n"
 
 
-def _front(result: Mapping[str, Json], variant: Variant, licence: str | None) -> str:
-    """Return what the hub reads: YAML."""
-    own = variant.repositories[0].id if variant.repositories else None
+def _front(summary: Summary, variant: Variant, licence: str | None, library: str | None) -> str:
+    """Return what the hub reads: YAML; a network that lay in a folder may be another than the published one."""
+    result, published = summary.result, variant.repositories and summary.recipe.model.path is None
+    own = variant.repositories[0].id if published else None
     known: dict[str, object] = {
         "license": licence or "other",
         "base_model": own,
         "base_model_relation": "adapter" if own else None,
-        "library_name": "diffusers",
+        "library_name": library,
         "pipeline_tag": "text-to-audio",
         "instance_prompt": result.get("trigger"),
         "tags": [*_TAGS, str(result.get("kind"))],
@@ -70,16 +72,27 @@ def _front(result: Mapping[str, Json], variant: Variant, licence: str | None) ->
     return yaml.safe_dump(told, allow_unicode=True, sort_keys=False)
 
 
-def _use(result: Mapping[str, Json], variant: Variant) -> str:
+def _use(summary: Summary, variant: Variant) -> str:
     """Return how to use it."""
-    how = variant.sampling
+    result, how = summary.result, variant.sampling
+    recommended = recommended_strength(summary.run, _step(result))
+    strength = result.get("strength", 1.0) if recommended is None else recommended
+    why = "as it was trained" if recommended is None else "recommended by held-out music"
     lines = [
         f"- model: `{variant.name}`; {how.steps} steps, shift {how.shift:g}, guidance {how.guidance:g}",
-        f"- strength: {result.get('strength', 1.0)} (recommended by held-out music; the scale is inside the file)",
+        f"- strength: {strength} ({why}; the scale is inside the file)",
     ]
+    if summary.recipe.model.path is not None:
+        lines.append(f"- base: weights from a folder of the author, fingerprint `{result.get('fingerprint')}`")
     if result.get("trigger"):
         lines.append(f"- trigger: `{result['trigger']}`, in front of the caption")
     return "## Use\n\n" + "\n".join(lines)
+
+
+def _step(result: Mapping[str, Json]) -> int | None:
+    """Return the step of the adapter that is published."""
+    step = result.get("steps")
+    return step if isinstance(step, int) else None
 
 
 def _metrics(summary: Summary) -> str:

@@ -10,6 +10,8 @@ from acetune import compute, files
 from acetune.errors import DataError, DownloadFailed, MissingDependency, SettingError
 from acetune.events import Job, Saved
 from acetune.families.hub import network_errors
+from acetune.formats.consumers import readings
+from acetune.formats.sources import AdapterFile
 from acetune.monitor.summary import summarise
 from acetune.recipe import family_of
 from acetune.run import Run
@@ -131,9 +133,18 @@ def _prepared(run: Run, release: Release, job: Job) -> Path:
             shutil.copyfile(piece, draft / name)
         hashes = {path.name: files.content_hash(path) for path in draft.iterdir()}
         _, variant = family_of(run.recipe.model.variant)
-        text = card(summary, variant, rights_of(run), release.licence, hashes, tuple(audio))
+        text = card(summary, variant, rights_of(run), release.licence, hashes, _library(adapter))
         (draft / "README.md").write_text(text, encoding="utf-8")
     return folder
+
+
+def _library(path: Path) -> str | None:
+    """Return the library that loads an adapter as it was trained, by the hub's name; None where diffusers does not."""
+    source = AdapterFile(path)
+    adapter = source.read()
+    card_of_family, _ = family_of(adapter.facts.variant)
+    exact = [reading.program for reading in readings(source, adapter, card_of_family) if reading.outcome == "exact"]
+    return "diffusers" if "diffusers" in exact else None
 
 
 def _sent(folder: Path, repository: str, *, private: bool) -> str:

@@ -90,7 +90,7 @@ class AceStepTransformer1DModel(_Stock):  # type: ignore[misc]
         """Return cosines and sines (S, d) for these tokens, made once per length."""
         key = (x.shape[1], x.device, x.dtype)
         if key not in self._rotary:
-            with torch.inference_mode(mode=False):  # kept tables must serve a later backward pass too
+            with torch.inference_mode(False):  # kept tables must serve a later backward pass too
                 positions = torch.arange(key[0], device=x.device, dtype=torch.float32)
                 cos, sin = get_1d_rotary_pos_embed(
                     self.head_dim, positions, theta=self.rope_theta, use_real=True, repeat_interleave_real=False
@@ -180,7 +180,7 @@ def _band(blocks: int, window: int, length: int, shared: int, device: torch.devi
 
     Queries of the padding see key 0 of their block, so that no row is empty (an empty row would give NaN).
     """
-    with torch.inference_mode(mode=False):
+    with torch.inference_mode(False):
         query = torch.arange(blocks * window, device=device).view(blocks, 1, window, 1)
         start = torch.arange(blocks, device=device).view(blocks, 1, 1, 1) * window - window
         keys = start + torch.arange(3 * window, device=device)

@@ -291,3 +291,34 @@ def test_the_commands_say_what_came_of_it(
 
     assert codes == [0, 0, 0, 0]
     assert "zx" in said and "4 -> 2" in said and "All changes:" in said
+
+
+@pytest.mark.parametrize("kind", arithmetic.ADDED)
+def test_what_is_rounded_in_its_file_is_merged_and_scaled_without_more_rounding(
+    family: ModelFamily, kind: str, tmp_path: Path
+) -> None:
+    rounded = made(family, kind, alpha=7.0).rounded(torch.bfloat16)
+    source = saved(rounded, tmp_path / "a.safetensors")
+    merge([source], [1.0], tmp_path / "b.safetensors")
+    scale(source, tmp_path / "c.safetensors", 1.0)
+
+    assert apart(rounded, read_adapter(tmp_path / "b.safetensors")) < 1e-6
+    assert apart(rounded, read_adapter(tmp_path / "c.safetensors")) < 1e-6
+
+
+@pytest.mark.parametrize(("rank", "energy"), [(0, 1.0), (-3, 1.0), (None, 2.0), (None, 0.0), (4, float("nan"))])
+def test_a_size_that_makes_no_sense_is_refused_wherever_it_is_said(rank: int | None, energy: float) -> None:
+    with pytest.raises(SettingError, match="cut down to rank"):
+        Size(rank, energy)
+
+
+@pytest.mark.parametrize("factor", [float("nan"), float("inf"), float("-inf")])
+def test_a_strength_that_is_no_number_is_refused(family: ModelFamily, factor: float, tmp_path: Path) -> None:
+    source = saved(made(family), tmp_path / "a.safetensors")
+
+    with pytest.raises(SettingError, match="is no number to compute with"):
+        scale(source, tmp_path / "b.safetensors", factor)
+    with pytest.raises(SettingError, match="is no number to compute with"):
+        merge([source], [factor], tmp_path / "b.safetensors")
+
+    assert not (tmp_path / "b.safetensors").exists()

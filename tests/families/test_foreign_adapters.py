@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,10 @@ from acetune.events import Job
 from acetune.families.adapter_names import official, read_adapter
 from acetune.families.family import FamilyCard, ModelFamily
 from acetune.formats.format import Format
+from acetune.generation.request import Request
+from acetune.generation.worn import worn
 from acetune.recipe import family_of, resolve
+from acetune.training.starting import starting_point
 
 CPU = torch.device("cpu")
 LAYERS = ("layers.0.self_attn.to_q", "layers.1.mlp.up_proj", "layers.2.cross_attn.to_out.0")
@@ -286,3 +290,61 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(WrongAdapter):
         read_adapter(tmp_path / "a.safetensors", "tiny")
+
+
+@pytest.mark.parametrize(
+    ("kind", "part"),
+    [("lora", "lora_A.weight"), ("lora", "lora_B.weight"), ("dora", "lora_magnitude_vector"), ("loha", "hada_w1_a"),
+     ("lokr", "lokr_w1"), ("lokr", "lokr_w2_a")],
+)  # fmt: skip
+def test_a_layer_that_lacks_a_part_is_named(
+    family: ModelFamily, card: FamilyCard, kind: str, part: str, tmp_path: Path
+) -> None:
+    tensors = official(trained(family, kind, rank=1)[1], card)
+    gone = next(name for name in tensors if name.endswith(part))
+    save_file({name: value for name, value in tensors.items() if name != gone}, tmp_path / "a.safetensors")
+
+    with pytest.raises(WrongAdapter, match="lacks a part of layers") as refused:
+        read_adapter(tmp_path / "a.safetensors", "tiny")
+
+    assert part.removesuffix("_a") in str(refused.value.params["missing"])
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"ss_network_dim": "Dynamic", "ss_network_alpha": "Dynamic"},
+        {"ss_network_dim": "4", "ss_network_alpha": "None"},
+        {"lora_adapter_metadata": json.dumps({"transformer.r": 4, "transformer.lora_alpha": None})},
+        {"lora_adapter_metadata": json.dumps({"transformer.alpha_pattern": {"to_q": None}, "transformer.r": [4]})},
+    ],
+)
+def test_what_is_no_number_is_as_if_nobody_said_it(
+    family: ModelFamily, card: FamilyCard, header: dict[str, str], tmp_path: Path
+) -> None:
+    network, adapter = trained(family, "lora", alpha=4.0)  # a scale of 1
+    save_file(official(adapter, card), tmp_path / "a.safetensors", metadata=header)
+    told: list[object] = []
+
+    read = read_adapter(tmp_path / "a.safetensors", "tiny", job=Job(told.append))
+
+    assert same_music(family, network, read)
+    assert any("adapter.unsaid_alpha" in str(event) for event in told)
+
+
+@pytest.mark.parametrize("door", ["generate", "start"])
+def test_whoever_uses_an_adapter_hears_what_it_does_not_say(
+    family: ModelFamily, card: FamilyCard, door: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.safetensors"
+    save_file(official(trained(family, "lora")[1], card), path)
+    told: list[object] = []
+    if door == "generate":
+        worn(Request(caption="", variant="tiny", adapter=path), Job(told.append))
+    else:
+        settings = {"model.variant": "tiny", "adapter.start": str(path), "adapter.rank": 4,
+                    "adapter.targets": "re:" + "|".join(map(re.escape, LAYERS))}  # fmt: skip
+        starting_point(resolve([("test", settings)]).recipe, Job(told.append))
+
+    assert sum("adapter.unsaid_alpha" in str(event) for event in told) == 1
+    assert "adapter convert --alpha" in WrongAdapter("adapter.unsaid_alpha", path=path).remedy()

@@ -74,6 +74,16 @@ def test_a_file_with_comfyuis_alpha_is_read(raw: Mapping[str, Tensor], tmp_path:
     assert_trained_change(tmp_path / NAME, raw)
 
 
+@pytest.mark.parametrize("prefix", ["lora_unet_", "lora_transformer_", "lycoris_", "lora_unet_transformer_"])
+def test_a_file_with_underscores_for_dots_is_read(raw: Mapping[str, Tensor], prefix: str, tmp_path: Path) -> None:
+    flat = {f"{prefix}{layer.replace('.', '_')}": layer for layer in LAYERS}
+    file = {theirs + n.removeprefix(ours): v for theirs, ours in flat.items() for n, v in raw.items() if ours in n}
+    file |= {f"{theirs}.alpha": torch.tensor(4 * SCALE) for theirs in flat}
+    save_file(file, tmp_path / NAME)
+
+    assert_trained_change(tmp_path / NAME, raw)
+
+
 def test_a_raw_file_alone_says_that_nobody_knows_its_alpha(raw: Mapping[str, Tensor], tmp_path: Path) -> None:
     save_file(dict(raw), tmp_path / NAME)
     told: list[object] = []

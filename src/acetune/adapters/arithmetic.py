@@ -7,6 +7,7 @@ chain of steps loses nothing that a file in float32 would keep.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 
 from acetune.adapters.adapter import Adapter, Facts, scale
-from acetune.errors import WrongAdapter
+from acetune.errors import SettingError, WrongAdapter
 
 #: Kinds whose effect is a matrix that is added, whatever the frozen one is.
 ADDED = ("lora", "lokr", "loha")
@@ -32,10 +33,18 @@ class Size:
     Attributes:
         rank: At most so many directions; None for as many as there are.
         energy: As many directions as keep this share of the squared singular values, layer by layer.
+
+    Raises:
+        SettingError: For a rank below 1, or a share that is not above 0 and up to 1.
     """
 
     rank: int | None = None
     energy: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse what nothing can be cut down to."""
+        if (self.rank is not None and self.rank < 1) or not 0 < self.energy <= 1:
+            raise SettingError("formats.bad_size", rank=self.rank, energy=self.energy)
 
 
 @dataclass(frozen=True)
@@ -115,9 +124,13 @@ def merged(adapters: Sequence[Adapter], shares: Sequence[float]) -> Adapter:
         shares: Strength of each; negative ones take away.
 
     Raises:
+        SettingError: If a strength is no number.
         WrongAdapter: If a kind does not add.
     """
-    plain = [one.baked() if one.facts.kind == "lora" else resized(one, Size())[0] for one in adapters]
+    for share in shares:
+        if not math.isfinite(share):
+            raise SettingError("formats.bad_strength", strength=share)
+    plain = [_widened(one).baked() if one.facts.kind == "lora" else resized(one, Size())[0] for one in adapters]
     modules = tuple(dict.fromkeys(module for one in plain for module in one.facts.modules))
     weights: dict[str, Tensor] = {}
     for module in modules:
@@ -135,10 +148,13 @@ def scaled(adapter: Adapter, factor: float) -> Adapter:
     """Return an adapter that does at strength 1 what it did at this one.
 
     Raises:
+        SettingError: If the factor is no number.
         WrongAdapter: If the kind does not add.
     """
+    if not math.isfinite(factor):
+        raise SettingError("formats.bad_strength", strength=factor)
     refuse_unadded(adapter.facts)
-    baked = adapter.baked()
+    baked = _widened(adapter).baked()
     weights = baked.scaled(replace(baked.facts, alpha=baked.facts.alpha / factor)) if factor else {}
     if not factor:
         weights = {name: torch.zeros_like(value) for name, value in baked.weights.items()}
@@ -168,6 +184,11 @@ def _product(one: Adapter, two: Adapter, module: str) -> float:
         (b1, a1), (b2, a2) = (_factors(each, module) for each in (one, two))
         return float(((b1.T @ b2) * (a1 @ a2.T)).sum())
     return float((change(one, module) * change(two, module)).sum())
+
+
+def _widened(adapter: Adapter) -> Adapter:
+    """Return an adapter in float64, so that factors go into its weights without rounding."""
+    return Adapter({name: value.detach().cpu().double() for name, value in adapter.weights.items()}, adapter.facts)
 
 
 def _parts(adapter: Adapter, module: str) -> dict[str, Tensor]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from acetune.adapters.adapter import Adapter, Facts, module_of
 from acetune.adapters.kinds import kind
@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 _KINDS = {"LORA": "lora", "LOKR": "lokr", "LOHA": "loha", "OFT": "oft"}
 #: What stands before the names of layers: PEFT's prefix (one trainer wrote it twice), ComfyUI's, diffusers'.
 _PREFIX = re.compile(r"^(base_model\.model\.)*(diffusion_model\.|model\.)?(decoder\.|transformer\.)?")
-#: The same before names whose dots are underscores: kohya's, LyCORIS'.
-_FLAT = re.compile(r"^(lora_unet_|lora_transformer_|lycoris_)(decoder_|transformer_)?")
+#: The same before names whose dots are underscores: kohya's, LyCORIS'. The inner one may be part of a name.
+_FLAT = re.compile(r"^(lora_unet_|lora_transformer_|lycoris_)")
+_INNER_FLAT = re.compile(r"^(decoder_|transformer_)")
 #: The same part by other names; slots of PEFT and of diffusers are no part of it.
 _PARTS = (
     (".lora_down.", ".lora_A."), (".lora_up.", ".lora_B."), (".lora.down.", ".lora_A."), (".lora.up.", ".lora_B."),
@@ -62,10 +63,11 @@ def foreign_adapter(file: ForeignFile, variant: Variant, card: FamilyCard, alpha
     alphas = _alphas(file, named)
     raw = {name: value.float() for name, value in named.items() if not name.endswith(".alpha")}
     known = _kind(file, raw)
+    _refuse_incomplete(file, known, raw)
     shown = _ranks(raw)
     weights, shapes = kronecker(raw) if known == "lokr" else (raw, {})
     modules = tuple(dict.fromkeys(map(module_of, weights)))
-    rank = cast("int", file.said.get("oft_block_size" if known == "oft" else "r")) or 0
+    rank = int(_number_of(file.said.get("oft_block_size" if known == "oft" else "r")) or 0)
     ranks = dict.fromkeys(modules, rank) | (shapes or shown)
     usual = rank if not shapes and rank else max(ranks.values())
     alphas = dict.fromkeys(modules, alpha) if alpha is not None else alphas
@@ -100,7 +102,7 @@ def doubts(file: ForeignFile, alpha: float | None) -> Iterator[WrongAdapter]:
     """Yield what a file does not say or cannot give, where nobody said it instead."""
     if file.training:
         yield WrongAdapter("adapter.weights_only", path=file.path)
-    said = file.said.keys() & {"lora_alpha", "alpha", "oft_block_size"}
+    said = any(_number_of(file.said.get(name)) is not None for name in ("lora_alpha", "alpha", "oft_block_size"))
     if alpha is None and not said and not any(name.endswith(".alpha") for name in file.tensors):
         yield WrongAdapter("adapter.unsaid_alpha", path=file.path)
 
@@ -137,7 +139,8 @@ def _renamed(file: ForeignFile, variant: Variant, card: FamilyCard) -> dict[str,
         for theirs, ours in _PARTS:
             plain = plain.replace(theirs, ours)
         module = module_of(plain)
-        layer = dotted.get(_PREFIX.sub("", module)) or flat.get(_FLAT.sub("", module))
+        bare = _FLAT.sub("", module)
+        layer = dotted.get(_PREFIX.sub("", module)) or flat.get(bare) or flat.get(_INNER_FLAT.sub("", bare))
         if layer is None:
             strange[module] = None
         else:
@@ -176,13 +179,35 @@ def _alphas(file: ForeignFile, named: Mapping[str, Tensor]) -> dict[str, float]:
     the configuration says, the configuration is what counts.
     """
     alphas = {module_of(name): float(value) for name, value in named.items() if name.endswith(".alpha")}
-    if {"r", "lora_alpha"} <= file.said.keys():
-        rank = cast("int", file.said["r"])
+    rank = int(_number_of(file.said.get("r")) or 0)
+    if rank > 0 and _number_of(file.said.get("lora_alpha")) is not None:
         scale = scale_of(file, None, ("", ""), rank)
         for meant in (scale, scale * rank):
             if all(math.isclose(value, meant, rel_tol=_ROUNDED) for value in alphas.values()):
                 return {}
     return alphas
+
+
+def _refuse_incomplete(file: ForeignFile, kind_name: str, weights: Mapping[str, Tensor]) -> None:
+    """Raise WrongAdapter where a layer lacks a part without which its change cannot be computed."""
+    parts: dict[str, set[str]] = {}
+    for name in weights:
+        parts.setdefault(module_of(name), set()).add(name.removeprefix(f"{module_of(name)}."))
+    for layer, here in parts.items():
+        missing = [need for need in _needed(kind_name, here) if need not in here]
+        if missing:
+            raise WrongAdapter("adapter.incomplete", path=file.path, layer=layer, missing=", ".join(missing))
+
+
+def _needed(kind_name: str, here: Collection[str]) -> tuple[str, ...]:
+    """Return the parts that a layer of a kind must have; each matrix of LoKr is whole or cut in two."""
+    if kind_name == "lokr":
+        return tuple(
+            part
+            for whole in ("lokr_w1", "lokr_w2")
+            for part in ((whole,) if whole in here else (f"{whole}_a", f"{whole}_b"))
+        )
+    return tuple(sorted({"lora": _LORA, "dora": _DORA, "loha": _LOHA}.get(kind_name, ())))
 
 
 def _ranks(weights: Mapping[str, Tensor]) -> dict[str, int]:
@@ -197,8 +222,22 @@ def _ranks(weights: Mapping[str, Tensor]) -> dict[str, int]:
 
 def _alpha(file: ForeignFile, alphas: Mapping[str, float], rank: int) -> float:
     """Return the alpha while training, as far as one number says it."""
-    said = cast("float", file.said.get("lora_alpha", file.said.get("alpha", rank)))
-    return float(next(iter(alphas.values()), said))
+    return float(next(iter(alphas.values()), _said_alpha(file, rank)))
+
+
+def _said_alpha(file: ForeignFile, rank: float) -> float:
+    """Return the alpha that a file says for all layers; the rank where it says none that is a number."""
+    said = (_number_of(file.said.get(name)) for name in ("lora_alpha", "alpha"))
+    return next((alpha for alpha in said if alpha is not None), float(rank))
+
+
+def _number_of(said: Json) -> float | None:
+    """Return a finite number that stands in a file; None for words such as "Dynamic", and for nothing."""
+    try:
+        found = float(said) if isinstance(said, (int, float, str)) else math.nan
+    except ValueError:
+        return None
+    return found if math.isfinite(found) else None
 
 
 def scale_of(file: ForeignFile, own: float | None, names: tuple[str, str], rank: int) -> float:
@@ -213,8 +252,10 @@ def scale_of(file: ForeignFile, own: float | None, names: tuple[str, str], rank:
     from peft.utils.other import get_pattern_key
 
     said: Mapping[str, Json] = file.said
-    pattern = cast("dict[str, float]", said.get("alpha_pattern") or {})
-    usual = cast("float", said.get("lora_alpha", said.get("alpha", rank)))
+    patterns = said.get("alpha_pattern")
+    numbers = {key: _number_of(value) for key, value in (patterns if isinstance(patterns, dict) else {}).items()}
+    pattern = {key: value for key, value in numbers.items() if value is not None}
+    usual = _said_alpha(file, rank)
     keys = (get_pattern_key(list(pattern), name) for name in names)
     alpha = next((pattern[key] for key in keys if key in pattern), usual) if own is None else own
     return alpha / (math.sqrt(rank) if said.get("use_rslora") else rank)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from acetune.adapters.adapter import module_of
 from acetune.adapters.kinds import factors
@@ -51,7 +51,8 @@ def factor_of(file: ForeignFile, weights: Mapping[str, Tensor], sizes: Mapping[s
         WrongAdapter: If no one factor does.
     """
     shapes = {module_of(name): tuple(value.shape) for name, value in weights.items() if name.endswith(".lokr_w1")}
-    said = cast("int", file.said.get("decompose_factor", -1))
+    told = file.said.get("decompose_factor")
+    said = told if isinstance(told, int) else -1
     guesses = {side for shape in shapes.values() for side in shape} | ({said} if said > 0 else set())
     for guess in (None, *sorted(guesses)):
         cut = {name: tuple(factors(width, guess)[0] for width in reversed(sizes[name])) for name in shapes}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 #: What only people want to know of an adapter, and what it is without it.
-_PRIVATE: Final[Mapping[str, object]] = MappingProxyType(
+_PRIVATE: Final[Mapping[str, Any]] = MappingProxyType(
     {"trigger": None, "name": "", "objective": {}, "start": None, "step": 0, "trained_alpha": None}
 )
 
@@ -49,12 +49,10 @@ def resize(
         What was kept of each layer.
 
     Raises:
-        SettingError: For a rank or share that makes no sense, or a file that exists.
+        SettingError: For a file that exists.
         WrongAdapter: If the source cannot be read, or is of a kind that does not add.
         CorruptFile: If the written file does not give the weights back; it is gone then.
     """
-    if (size.rank is not None and size.rank < 1) or not 0 < size.energy <= 1:
-        raise SettingError("formats.bad_size", rank=size.rank, energy=size.energy)
     small, kept = arithmetic.resized(source.read(job), size)
     _write(small, out, dtype, job)
     return kept
@@ -116,7 +114,7 @@ def strip(source: AdapterFile, out: Path, *, dtype: str = "float32", job: Job | 
     if any(name.endswith("lora_magnitude_vector") for name in adapter.weights):
         arithmetic.refuse_unadded(adapter.facts)
     gone = tuple(name for name, empty in _PRIVATE.items() if getattr(adapter.facts, name) not in (empty, None))
-    plain = replace(adapter.facts, trigger=None, name="", objective={}, start=None, step=0, trained_alpha=None)
+    plain = replace(adapter.facts, **_PRIVATE)
     baked = Adapter(adapter.weights, plain).baked()
     _write(Adapter(baked.weights, replace(baked.facts, trained_alpha=baked.facts.alpha)), out, dtype, job)
     return gone

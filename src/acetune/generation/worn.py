@@ -52,7 +52,7 @@ def worn(request: Request, job: Job) -> tuple[Worn, ...]:
     """
     told = request.adapter
     listed = [told] if isinstance(told, (str, Path)) else list(told or ())
-    found = tuple(_read(entry, request.variant) for entry in listed)
+    found = tuple(_read(entry, request.variant, job) for entry in listed)
     for one in found:
         if request.strengths is None and one.strength is None and one.at(None) != 1:
             finding = SettingError("generation.recommended", name=one.name, strength=one.at(None))
@@ -108,11 +108,11 @@ class _Stack(nn.Module):
         return plain + sum(added) if added else plain
 
 
-def _read(entry: str | Path, variant: str) -> Worn:
-    """Return the adapter of a file, or of a file with its strength."""
+def _read(entry: str | Path, variant: str, job: Job) -> Worn:
+    """Return the adapter of a file, or of a file with its strength; the job hears of doubts."""
     match = None if Path(entry).exists() else _WITH_STRENGTH.fullmatch(str(entry))
     path, strength = (Path(match[1]), float(match[2])) if match else (Path(entry), None)
-    adapter = read_adapter(path, variant)
+    adapter = read_adapter(path, variant, job=job)
     trained_card, trained = family_of(adapter.facts.variant)
     card, used = family_of(variant)
     if trained_card.name != card.name or trained.size != used.size:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from acetune.adapters import attach
 from acetune.adapters.adapter import Adapter, Facts
 from acetune.errors import WrongAdapter
+from acetune.events import Job
 from acetune.families.adapter_names import read_adapter
 from acetune.planning.adapters import Layout, layout
 from acetune.recipe import Recipe, family_of
@@ -17,13 +18,14 @@ if TYPE_CHECKING:
     from acetune.training.session import Session
 
 
-def starting_point(recipe: Recipe) -> Adapter | None:
+def starting_point(recipe: Recipe, job: Job | None = None) -> Adapter | None:
     """Return the adapter that a training starts from; None for a fresh one.
 
     Its alpha may differ: the weights will be scaled so that the network begins with what the adapter does.
 
     Args:
         recipe: ``adapter.start`` is a file or folder that `acetune.families.adapter_names.read_adapter` reads.
+        job: Hears what an adapter of another trainer does not say.
 
     Raises:
         WrongAdapter: If it is no adapter, or one of another kind, rank or base size, or of other layers.
@@ -32,7 +34,7 @@ def starting_point(recipe: Recipe) -> Adapter | None:
     if recipe.adapter.start is None:
         return None
     card, variant = family_of(recipe.model.variant)
-    adapter = read_adapter(Path(recipe.adapter.start).expanduser(), variant.name)
+    adapter = read_adapter(Path(recipe.adapter.start).expanduser(), variant.name, job=job)
     trained_card, trained = family_of(adapter.facts.variant)
     if trained_card.name != card.name or trained.size != variant.size:
         raise WrongAdapter("adapter.other_base", trained=trained.name, used=variant.name)

@@ -173,7 +173,7 @@ def _train(run: Run, recipe: Recipe, workspace: Workspace, leader: Leader, job: 
     refuse_uninstalled(recipe)
     family: ModelFamily = card.open(recipe, workspace.models, job)
     found = checkpoint.newest(run)
-    start_from = None if found else starting.starting_point(recipe)  # a run that goes on has it already
+    start_from = None if found else starting.starting_point(recipe, job)  # a run that goes on has it already
     if not run.recipe_file.is_file():  # now the run is possible, and can be resumed
         save(recipe, run.recipe_file)
     encoded, _ = encode_set(manifest, recipe, family, Cache(workspace.cache), job)

@@ -10,8 +10,12 @@ from acetune.errors import MissingDependency, SettingError, WrongAdapter
 from acetune.recipe import Recipe
 
 
-def refuse_missing(recipe: Recipe) -> None:
+def refuse_missing(recipe: Recipe, *, begins: bool = True) -> None:
     """Refuse names and files that are not there: what a plan can see as well as a training.
+
+    Args:
+        recipe: What to train.
+        begins: Whether the run begins; one that goes on has what it started from.
 
     Raises:
         SettingError: If there is no tracker of a name, or the file of prompts cannot be read or is empty.
@@ -22,7 +26,7 @@ def refuse_missing(recipe: Recipe) -> None:
     if recipe.preview.every and recipe.preview.prompts is not None:
         captions(Path(recipe.preview.prompts))
     start = recipe.adapter.start
-    if start is not None and not Path(start).expanduser().exists():
+    if begins and start is not None and not Path(start).expanduser().exists():
         raise WrongAdapter("adapter.no_file", path=start)
 
 

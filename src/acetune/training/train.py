@@ -169,10 +169,10 @@ def _train(run: Run, recipe: Recipe, workspace: Workspace, leader: Leader, job: 
     for warning in plan.warnings:
         job.tell(warning.finding)
     check_installed(recipe.compute.quantise)
-    refuse_missing(recipe)
+    found = checkpoint.newest(run)
+    refuse_missing(recipe, begins=found is None)
     refuse_uninstalled(recipe)
     family: ModelFamily = card.open(recipe, workspace.models, job)
-    found = checkpoint.newest(run)
     start_from = None if found else starting.starting_point(recipe, job)  # a run that goes on has it already
     if not run.recipe_file.is_file():  # now the run is possible, and can be resumed
         save(recipe, run.recipe_file)

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from acetune.errors import SettingError
@@ -264,6 +263,8 @@ def room(name: str = "auto") -> tuple[bool, int | None]:
     Args:
         name: As `device` takes it.
     """
+    from importlib.metadata import version
+
     import psutil
 
     cards = [] if name == "cpu" or version("torch").endswith("+cpu") else _ask_nvidia("memory.free")

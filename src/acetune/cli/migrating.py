@@ -11,7 +11,6 @@ from typing import Annotated, Final, cast
 
 import typer
 
-from acetune import files
 from acetune.cli.old_flags import BUILT_IN, NOT_NEEDED, PUBLISHED_CONFIGS, SCRIPTS, VALUES, Script
 from acetune.cli.session import session_of
 from acetune.errors import SettingError
@@ -133,6 +132,8 @@ def _config(name: str) -> Mapping[str, object] | None:
         CorruptFile: If the file is damaged.
     """
     if Path(name).is_file():
+        from acetune import files
+
         return cast("Mapping[str, object]", files.read_json(Path(name)))
     return PUBLISHED_CONFIGS.get(PureWindowsPath(name).name)
 

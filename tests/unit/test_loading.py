@@ -153,7 +153,7 @@ def fake_driver(folder, answer):
 )
 def test_the_room_of_a_card_is_told_by_its_driver(tmp_path, monkeypatch, answer, name, room):
     monkeypatch.setenv("PATH", fake_driver(tmp_path, answer))
-    monkeypatch.setattr(compute, "version", lambda package: "2.13.0")
+    monkeypatch.setattr("importlib.metadata.version", lambda package: "2.13.0")
     monkeypatch.setattr(sys, "platform", "linux")
     on_processor, free = compute.room(name)
 

@@ -67,7 +67,10 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Json]]:
 def _convert_in_child(path: Path, out: Path) -> None:
     """Convert a file in another process."""
     command = [sys.executable, "-m", "acetune.families.pickles", str(path), str(out)]
-    answer = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE, check=False)
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE, check=False)
+    except subprocess.TimeoutExpired as cause:
+        raise DataError("weights.broken_pickle", path=path, cause=f"not read in {_PATIENCE:g} s") from cause
     if answer.returncode == 0:
         return
     code = "weights.unsafe_pickle" if answer.returncode == _REFUSED else "weights.broken_pickle"

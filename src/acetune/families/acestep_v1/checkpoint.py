@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from acetune import compute, files
+from acetune.annotation.loading import quietly
 from acetune.errors import DataError, DownloadFailed, MissingDependency
 from acetune.events import Job
 from acetune.families import hub, weights
@@ -108,7 +108,7 @@ class Checkpoint:
         """Return UMT5's encoder."""
         from transformers import UMT5EncoderModel
 
-        with without_bars():
+        with quietly():
             made = UMT5EncoderModel.from_pretrained(self.found.root / FOLDERS["text"], dtype=dtype)
         return made.to(device).requires_grad_(False).eval()
 
@@ -175,20 +175,6 @@ def config_of(variant: Variant) -> Any:
         lyric_heads=size.lyric_heads, lyric_units=size.lyric_units, lyric_layers=size.lyric_layers,
         ssl_depth=size.ssl_depth, ssl_widths=size.ssl_widths,
     )  # fmt: skip
-
-
-@contextmanager
-def without_bars() -> Iterator[None]:
-    """Keep transformers from drawing progress bars inside the block."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
 
 
 def open_checkpoint(variant: Variant, path: Path | None, models: Path, job: Job) -> Checkpoint:

@@ -96,7 +96,8 @@ def _save(variant: Variant, folder: Path) -> None:
     import torch
     from diffusers import AutoencoderDC
 
-    from acetune.families.acestep_v1.checkpoint import config_of, without_bars
+    from acetune.annotation.loading import quietly
+    from acetune.families.acestep_v1.checkpoint import config_of
     from acetune.families.acestep_v1.network import AceStepV1Transformer
     from acetune.families.acestep_v1.vocoder import Vocoder, VocoderConfig
 
@@ -112,7 +113,7 @@ def _save(variant: Variant, folder: Path) -> None:
         _fill(module, part)
     _write(made["network"], {"_class_name": "Transformer2DModel"}, folder / FOLDERS["network"])
     _write(made["vocoder"], _stated(sizes), folder / FOLDERS["vocoder"])
-    with without_bars():
+    with quietly():
         for part in ("vae", "text"):
             made[part].save_pretrained(folder / FOLDERS[part])
     _byte_tokenizer().save(str(folder / FOLDERS["text"] / "tokenizer.json"))
